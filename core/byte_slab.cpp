@@ -1,0 +1,70 @@
+#include "core/byte_slab.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <new>
+
+namespace sipfront::core {
+
+// Lives in a free block. The mark tells a second free() of the same block from a first one in debug builds.
+struct ByteSlab::FreeBlock {
+    FreeBlock* next;
+    std::uint64_t mark;
+};
+
+namespace {
+
+std::uint64_t mark_of(const char* block) noexcept { return reinterpret_cast<std::uintptr_t>(block) ^ 0xf7eeb10cf7eeb10c; }
+
+}  // namespace
+
+ByteSlab::ByteSlab(std::uint64_t bytes) : capacity_{std::max<std::uint64_t>(bytes / piece, 1) * piece}, memory_{capacity_} {}
+
+std::uint8_t ByteSlab::class_of(std::uint32_t size) noexcept {
+    const auto* const found = std::lower_bound(class_sizes.begin(), class_sizes.end(), size);
+    return static_cast<std::uint8_t>(found - class_sizes.begin());
+}
+
+char* ByteSlab::take(std::uint8_t size_class) noexcept {
+    auto& c = classes_[size_class];
+    if (c.free != nullptr) {
+        auto* const block = c.free;
+        c.free = block->next;
+        block->mark = 0;
+        return reinterpret_cast<char*>(block);
+    }
+    const auto block_size = class_sizes[size_class];
+    if (c.bump_blocks == 0) {
+        if (carved_ == capacity_) return nullptr;
+        c.bump = static_cast<char*>(memory_.data()) + carved_;
+        c.bump_blocks = piece / block_size;
+        carved_ += piece;
+    }
+    auto* const block = c.bump;
+    c.bump += block_size;
+    --c.bump_blocks;
+    return block;
+}
+
+Bytes ByteSlab::allocate(std::uint32_t size) noexcept {
+    for (auto size_class = class_of(size); size_class < class_sizes.size(); ++size_class) {
+        if (char* const block = take(size_class); block != nullptr) {
+            used_ += class_sizes[size_class];
+            return {block, size, size_class};
+        }
+    }
+    return {};
+}
+
+void ByteSlab::free(Bytes& b) noexcept {
+    if (!b) return;
+    assert(b.size_class < class_sizes.size() && b.size <= class_sizes[b.size_class]);
+    assert(b.data >= memory_.data() && b.data < static_cast<char*>(memory_.data()) + carved_);
+    assert(reinterpret_cast<FreeBlock*>(b.data)->mark != mark_of(b.data) && "freed twice");
+    auto& c = classes_[b.size_class];
+    c.free = ::new (static_cast<void*>(b.data)) FreeBlock{c.free, mark_of(b.data)};
+    used_ -= class_sizes[b.size_class];
+    b = {};
+}
+
+}  // namespace sipfront::core

@@ -1,0 +1,38 @@
+// Where a message came from and how to answer it, and the one shape in which messages reach a worker.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "core/endpoint.hpp"
+#include "core/types.hpp"
+
+namespace sipfront::core {
+
+// Who sent it: anyone; a balanced host; a configured carrier.
+enum class Zone : std::uint8_t { outside, cluster, carrier };
+
+// `local` is the socket a message arrived at or must leave from; `remote` is the other end.
+struct Flow {
+    Endpoint local;
+    Endpoint remote;
+    ListenerId listener{};
+    Transport transport = Transport::udp;
+    Zone zone = Zone::outside;
+    ConnectionId connection = no_connection;
+
+    friend bool operator==(const Flow&, const Flow&) = default;
+};
+
+// One received message: a datagram, a message framed out of a stream, or a test's bytes; they all look the same.
+// Trivially copyable, so that it crosses cores in a mailbox. `bytes` lives until Io::release() is called for it, on any worker.
+struct Inbound {
+    std::span<const char> bytes;
+    Flow flow;
+    void* buffer = nullptr;  // the port's own (an mbuf); opaque here
+
+    [[nodiscard]] std::string_view text() const noexcept { return {bytes.data(), bytes.size()}; }
+};
+static_assert(std::is_trivially_copyable_v<Inbound>);
+
+}  // namespace sipfront::core

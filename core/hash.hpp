@@ -1,0 +1,139 @@
+// SipHash (Aumasson, Bernstein 2012), keyed: nobody without the key can aim at a bucket or forge a MAC.
+// 2-4 for MACs (cookies, branches, flow tokens), 1-3 for tables and steering. Thread-safe, pure.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace sipfront::core {
+
+struct SipKey {
+    std::uint64_t k0 = 0;
+    std::uint64_t k1 = 0;
+
+    friend bool operator==(const SipKey&, const SipKey&) = default;
+};
+
+std::uint64_t siphash24(const SipKey& key, std::string_view text) noexcept;
+std::uint64_t siphash13(const SipKey& key, std::string_view text) noexcept;
+
+namespace detail {
+
+// Words are little-endian on the wire and in memory alike.
+static_assert(std::endian::native == std::endian::little);
+
+inline std::uint64_t load_word(const char* p) noexcept {
+    std::uint64_t word;
+    std::memcpy(&word, p, sizeof word);
+    return word;
+}
+
+// `n` < 8 octets as the low octets of a word; reads nothing beyond them.
+inline std::uint64_t load_partial(const char* p, std::size_t n) noexcept {
+    if (n >= 4) {
+        std::uint32_t low;
+        std::uint32_t high;
+        std::memcpy(&low, p, sizeof low);
+        std::memcpy(&high, p + n - 4, sizeof high);
+        return low | (std::uint64_t{high} << (8 * (n - 4)));
+    }
+    if (n == 0) return 0;
+    const auto octet = [p](std::size_t i) { return std::uint64_t{static_cast<std::uint8_t>(p[i])}; };
+    return octet(0) | (octet(n / 2) << (8 * (n / 2))) | (octet(n - 1) << (8 * (n - 1)));
+}
+
+template <int CompressionRounds, int FinalRounds>
+class SipState {
+public:
+    explicit SipState(const SipKey& key) noexcept
+        : v0_{key.k0 ^ 0x736f6d6570736575},
+          v1_{key.k1 ^ 0x646f72616e646f6d},
+          v2_{key.k0 ^ 0x6c7967656e657261},
+          v3_{key.k1 ^ 0x7465646279746573} {}
+
+    void compress(std::uint64_t word) noexcept {
+        v3_ ^= word;
+        for (int i = 0; i < CompressionRounds; ++i) round();
+        v0_ ^= word;
+    }
+    // `tail`: the last octets, fewer than eight, low first; `length`: of the whole message.
+    std::uint64_t finish(std::uint64_t tail, std::uint64_t length) noexcept {
+        compress(tail | (length << 56));
+        v2_ ^= 0xff;
+        for (int i = 0; i < FinalRounds; ++i) round();
+        return v0_ ^ v1_ ^ v2_ ^ v3_;
+    }
+
+private:
+    void round() noexcept {
+        v0_ += v1_;
+        v2_ += v3_;
+        v1_ = std::rotl(v1_, 13) ^ v0_;
+        v3_ = std::rotl(v3_, 16) ^ v2_;
+        v0_ = std::rotl(v0_, 32);
+        v2_ += v1_;
+        v0_ += v3_;
+        v1_ = std::rotl(v1_, 17) ^ v2_;
+        v3_ = std::rotl(v3_, 21) ^ v0_;
+        v2_ = std::rotl(v2_, 32);
+    }
+
+    std::uint64_t v0_;
+    std::uint64_t v1_;
+    std::uint64_t v2_;
+    std::uint64_t v3_;
+};
+
+}  // namespace detail
+
+// The same value as the one-shot function over the concatenation of all updates. Finish once.
+template <int CompressionRounds, int FinalRounds>
+class SipHasher {
+public:
+    explicit SipHasher(const SipKey& key) noexcept : state_{key} {}
+
+    SipHasher& update(std::string_view text) noexcept {
+        const char* p = text.data();
+        auto left = text.size();
+        length_ += left;
+        if (pending_ > 0) {
+            const auto taken = left < 8 - pending_ ? left : 8 - pending_;
+            tail_ |= detail::load_partial(p, taken) << (8 * pending_);
+            pending_ += taken;
+            if (pending_ < 8) return *this;
+            state_.compress(tail_);
+            p += taken;
+            left -= taken;
+        }
+        for (; left >= 8; p += 8, left -= 8) state_.compress(detail::load_word(p));
+        tail_ = detail::load_partial(p, left);
+        pending_ = left;
+        return *this;
+    }
+    // Eight octets, the least significant first.
+    SipHasher& update_u64(std::uint64_t word) noexcept {
+        length_ += 8;
+        if (pending_ == 0) {
+            state_.compress(word);
+        } else {
+            state_.compress(tail_ | (word << (8 * pending_)));
+            tail_ = word >> (64 - 8 * pending_);
+        }
+        return *this;
+    }
+    std::uint64_t finish() noexcept { return state_.finish(tail_, length_); }
+
+private:
+    detail::SipState<CompressionRounds, FinalRounds> state_;
+    std::uint64_t tail_ = 0;
+    std::size_t pending_ = 0;  // octets in tail_, always fewer than eight between calls
+    std::uint64_t length_ = 0;
+};
+
+using SipHasher24 = SipHasher<2, 4>;
+using SipHasher13 = SipHasher<1, 3>;
+
+}  // namespace sipfront::core

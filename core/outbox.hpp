@@ -1,0 +1,116 @@
+// The messages a worker sends in one burst. Effects of the proxy are data: finished bytes in buffers that the port lent,
+// each with the flow it must take. The proxy writes straight into what will be transmitted.
+#pragma once
+
+#include <array>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "core/flow.hpp"
+
+namespace sipfront::core {
+
+// Writable room lent by the port. `data` has `capacity` octets; headroom for the lower layers lies in front of it.
+struct OutBuffer {
+    char* data = nullptr;
+    std::uint32_t capacity = 0;
+    void* buffer = nullptr;  // the port's own (an mbuf); opaque here
+};
+
+struct OutDatagram {
+    OutBuffer room;
+    std::uint32_t length = 0;
+    Flow flow;
+};
+
+// One worker's; not shared. Holds up to `burst` filled datagrams and as many free buffers of each size.
+class Outbox {
+public:
+    static constexpr std::size_t burst = 64;
+
+    // Empties the filled datagrams (transmits them) and tops the free buffers up. Called when one of them runs out.
+    // `context` is the I/O object; it must outlive the Outbox.
+    using Refill = void (*)(void* context, Outbox& self);
+    void on_exhausted(Refill function, void* context) noexcept {
+        refill_ = function;
+        context_ = context;
+    }
+
+    // Room for a message of `size` octets, or an empty span when the port has none (count it and drop).
+    // The room stays reserved until commit() or the next reserve().
+    std::span<char> reserve(std::size_t size) noexcept {
+        if (filled_count_ == burst) refill();
+        auto* room = find(size);
+        if (room == nullptr) {
+            refill();
+            room = find(size);
+        }
+        if (room == nullptr || filled_count_ == burst) return {};
+        reserved_ = room;
+        return {room->data, room->capacity};
+    }
+
+    // Hands over the first `length` octets of the reserved room, to leave by `flow` (local -> remote).
+    void commit(std::size_t length, const Flow& flow) noexcept {
+        assert(reserved_ != nullptr && length <= reserved_->capacity);
+        filled_[filled_count_++] = {*reserved_, static_cast<std::uint32_t>(length), flow};
+        auto& stack = reserved_ == &small_[small_count_ - 1] ? small_count_ : large_count_;
+        --stack;
+        reserved_ = nullptr;
+    }
+
+    // --- for the port ---
+    [[nodiscard]] std::span<const OutDatagram> filled() const noexcept { return {filled_.data(), filled_count_}; }
+    // The filled datagrams' buffers belong to the caller from here on.
+    void clear_filled() noexcept { filled_count_ = 0; }
+    [[nodiscard]] std::size_t small_missing() const noexcept { return burst - small_count_; }
+    [[nodiscard]] std::size_t large_missing() const noexcept { return large_room - large_count_; }
+    void lend_small(const OutBuffer& b) noexcept { small_[small_count_++] = b; }
+    void lend_large(const OutBuffer& b) noexcept { large_[large_count_++] = b; }
+    // Takes one free buffer back at shut-down; false when none is left.
+    bool take_back(OutBuffer& b) noexcept {
+        if (small_count_ > 0) return b = small_[--small_count_], true;
+        if (large_count_ > 0) return b = large_[--large_count_], true;
+        return false;
+    }
+
+private:
+    static constexpr std::size_t large_room = 2;
+
+    OutBuffer* find(std::size_t size) noexcept {
+        if (small_count_ > 0 && size <= small_[small_count_ - 1].capacity) return &small_[small_count_ - 1];
+        if (large_count_ > 0 && size <= large_[large_count_ - 1].capacity) return &large_[large_count_ - 1];
+        return nullptr;
+    }
+    void refill() noexcept {
+        if (refill_ != nullptr) refill_(context_, *this);
+    }
+
+    std::array<OutDatagram, burst> filled_{};
+    std::array<OutBuffer, burst> small_{};
+    std::array<OutBuffer, large_room> large_{};
+    std::size_t filled_count_ = 0;
+    std::size_t small_count_ = 0;
+    std::size_t large_count_ = 0;
+    OutBuffer* reserved_ = nullptr;
+    Refill refill_ = nullptr;
+    void* context_ = nullptr;
+};
+
+// What a worker needs of its port. Hot seam, hence a concept; the instances are dpdk::DpdkIo and the tests' FakeIo.
+//   receive: up to in.size() SIP datagrams for any owner; link layers are already decoded and verified.
+//   release: gives the buffers of received messages back; also for messages that another worker received.
+//   lend:    tops up the outbox's free buffers.
+//   transmit: sends outbox.filled() and clears it; what cannot be sent is dropped and counted by the port.
+template <class Io>
+concept PacketIo = requires(Io io, std::span<Inbound> in, Outbox& out) {
+    { io.receive(in) } -> std::same_as<std::size_t>;
+    { io.release(std::span<const Inbound>{in}) };
+    { io.lend(out) };
+    { io.transmit(out) };
+};
+
+}  // namespace sipfront::core
