@@ -1,0 +1,107 @@
+#include "sip/dialog.hpp"
+
+#include <cstring>
+#include <numeric>
+
+namespace sipfront::sip {
+
+DialogTable::DialogTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SipKey& key)
+    : dialogs_{capacity}, by_key_{capacity}, bytes_{bytes}, key_{key} {}
+
+DialogTable::~DialogTable() {
+    dialogs_.for_each([this](Dialog& d) {
+        if (d.text) bytes_.free(d.text);
+    });
+}
+
+std::uint64_t DialogTable::key_of(std::string_view call_id, std::string_view caller_tag) const noexcept {
+    core::SipHasher13 h{key_};
+    h.update_u64(call_id.size());
+    h.update(call_id);
+    h.update(caller_tag);
+    const auto key = h.finish();
+    return key == 0 ? 1 : key;
+}
+
+DialogHandle DialogTable::create(std::uint64_t call_id_hash, const DialogTexts& texts) {
+    auto [handle, d] = dialogs_.create();
+    if (!handle) return {};
+    d->call_id_hash = call_id_hash;
+    if (!set_texts(*d, texts)) {
+        dialogs_.destroy(handle);
+        return {};
+    }
+    const auto key = key_of(d->get(DialogText::call_id), d->get(DialogText::caller_tag));
+    // A second record of one Call-ID and tag (a spiral) lives by its cookie alone.
+    if (by_key_.insert(key, handle)) d->key = key;
+    return handle;
+}
+
+Dialog* DialogTable::find(std::string_view call_id, std::string_view caller_tag) noexcept {
+    const auto* h = by_key_.find(key_of(call_id, caller_tag));
+    return h == nullptr ? nullptr : dialogs_.get(*h);
+}
+
+bool DialogTable::set_texts(Dialog& d, const DialogTexts& texts) noexcept {
+    std::size_t total = 0;
+    for (const auto t : texts) total += t.size();
+    auto fresh = bytes_.allocate(static_cast<std::uint32_t>(total));
+    if (!fresh) return false;
+    std::size_t off = 0;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        // The texts may be views into the block that is replaced.
+        if (!texts[i].empty()) std::memcpy(fresh.data + off, texts[i].data(), texts[i].size());
+        off += texts[i].size();
+    }
+    for (std::size_t i = 0; i < texts.size(); ++i) d.lengths[i] = static_cast<std::uint16_t>(texts[i].size());
+    if (d.text) bytes_.free(d.text);
+    d.text = fresh;
+    return true;
+}
+
+void DialogTable::expire_at(Dialog& d, core::Tick expires) noexcept {
+    unlink(d);
+    d.expires = expires;
+    const auto self = dialogs_.handle_of(&d);
+    d.older = newest_.index;
+    d.newer = nobody;
+    if (auto* last = dialogs_.get(newest_)) {
+        last->newer = self.index;
+    } else {
+        oldest_ = self;
+    }
+    newest_ = self;
+    d.listed = true;
+}
+
+void DialogTable::unlink(Dialog& d) noexcept {
+    if (!d.listed) return;
+    auto* older = d.older == nobody ? nullptr : dialogs_.at(d.older);
+    auto* newer = d.newer == nobody ? nullptr : dialogs_.at(d.newer);
+    if (older != nullptr) {
+        older->newer = d.newer;
+    } else {
+        oldest_ = newer == nullptr ? DialogHandle{} : dialogs_.handle_of(newer);
+    }
+    if (newer != nullptr) {
+        newer->older = d.older;
+    } else {
+        newest_ = older == nullptr ? DialogHandle{} : dialogs_.handle_of(older);
+    }
+    d.older = d.newer = nobody;
+    d.listed = false;
+}
+
+void DialogTable::erase(Dialog& d) noexcept {
+    unlink(d);
+    if (d.key != 0) by_key_.erase(d.key);
+    if (d.text) bytes_.free(d.text);
+    dialogs_.destroy(dialogs_.handle_of(&d));
+}
+
+Dialog* DialogTable::due(core::Tick now) noexcept {
+    auto* d = dialogs_.get(oldest_);
+    return d != nullptr && d->expires <= now ? d : nullptr;
+}
+
+}  // namespace sipfront::sip

@@ -1,0 +1,102 @@
+// Dialog records of one worker: who talks to whom through us, on which host the call counts, and what a request that lost its
+// route set needs to find its way (RFC 3261 §12). One record a call; the route cookie carries its handle.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "core/byte_slab.hpp"
+#include "core/endpoint.hpp"
+#include "core/flat_table.hpp"
+#include "core/flow.hpp"
+#include "core/hash.hpp"
+#include "core/slab.hpp"
+#include "core/tick.hpp"
+#include "core/types.hpp"
+#include "sip/token.hpp"
+
+namespace sipfront::sip {
+
+// Numbers as in the `state` column of OpenSIPS' dialog table.
+enum class DialogState : std::uint8_t { unconfirmed = 1, early = 2, confirmed_no_ack = 3, confirmed = 4, deleted = 5 };
+
+// Texts that a dialog keeps, all in one block. Contacts are addr-specs; route sets are the Record-Route values beyond us on
+// that side, in the order in which a request towards that side needs them.
+enum class DialogText : std::uint8_t { call_id, caller_tag, callee_tag, caller_contact, callee_contact, caller_routes, callee_routes, count_ };
+using DialogTexts = std::array<std::string_view, static_cast<std::size_t>(DialogText::count_)>;
+
+struct Dialog {
+    std::uint64_t key = 0;           // of (Call-ID, caller's tag)
+    std::uint64_t call_id_hash = 0;  // the steering hash
+    core::Flow host;                 // towards the balanced host
+    core::Flow client;               // towards the other side
+    core::Tick started{};
+    core::Tick expires = core::Tick::max();
+    core::Bytes text;
+    std::array<std::uint16_t, static_cast<std::size_t>(DialogText::count_)> lengths{};
+    std::uint32_t caller_cseq = 0, callee_cseq = 0;
+    std::uint32_t older = 0xffffffff, newer = 0xffffffff;  // neighbours in the order of expiry
+    core::DestinationId destination = core::no_destination;
+    DialogState state = DialogState::unconfirmed;
+    bool counted = false;            // holds one unit of the destination's load
+    bool caller_in_cluster = false;
+    bool symmetric = false;          // the client is reached at its flow's address (NAT, streams)
+    bool listed = false;             // stands in the order of expiry
+
+    [[nodiscard]] std::string_view get(DialogText t) const noexcept {
+        std::size_t off = 0;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(t); ++i) off += lengths[i];
+        return {text.data + off, lengths[static_cast<std::size_t>(t)]};
+    }
+    [[nodiscard]] DialogTexts texts() const noexcept {
+        DialogTexts all;
+        for (std::size_t i = 0; i < all.size(); ++i) all[i] = get(static_cast<DialogText>(i));
+        return all;
+    }
+};
+
+// Bounded; no allocation after construction.
+class DialogTable {
+public:
+    DialogTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SipKey& key);
+    DialogTable(const DialogTable&) = delete;
+    DialogTable& operator=(const DialogTable&) = delete;
+    ~DialogTable();
+
+    // An empty handle when the table or the byte room is full. `texts` are copied.
+    DialogHandle create(std::uint64_t call_id_hash, const DialogTexts& texts);
+    // nullptr when the dialog is gone.
+    [[nodiscard]] Dialog* get(DialogHandle h) noexcept { return dialogs_.get(h); }
+    // By the caller's tag. In a request of the callee that is the To tag.
+    [[nodiscard]] Dialog* find(std::string_view call_id, std::string_view caller_tag) noexcept;
+    // Replaces texts; false (and the old ones stay) when there is no room.
+    bool set_texts(Dialog& d, const DialogTexts& texts) noexcept;
+    // Ends the dialog at `expires` unless erased before. Calls must come in the order of their instants.
+    void expire_at(Dialog& d, core::Tick expires) noexcept;
+    void erase(Dialog& d) noexcept;
+
+    // The longest-lived dialog that is due, or nullptr.
+    [[nodiscard]] Dialog* due(core::Tick now) noexcept;
+
+    [[nodiscard]] DialogHandle handle_of(const Dialog& d) const noexcept { return dialogs_.handle_of(&d); }
+    [[nodiscard]] std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(dialogs_.size()); }
+    template <class F>
+    void for_each(F&& f) {
+        dialogs_.for_each(std::forward<F>(f));
+    }
+
+private:
+    static constexpr std::uint32_t nobody = 0xffffffff;
+
+    [[nodiscard]] std::uint64_t key_of(std::string_view call_id, std::string_view caller_tag) const noexcept;
+    void unlink(Dialog& d) noexcept;
+
+    core::Slab<Dialog> dialogs_;
+    core::FlatTable<DialogHandle> by_key_;
+    core::ByteSlab& bytes_;
+    core::SipKey key_;
+    DialogHandle oldest_, newest_;
+};
+
+}  // namespace sipfront::sip

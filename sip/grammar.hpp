@@ -1,0 +1,150 @@
+// Character classes and small lexical helpers of the SIP grammar. RFC 3261 §25.1.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+namespace sipfront::sip::grammar {
+
+enum : std::uint16_t {
+    alpha = 1,
+    digit = 2,
+    token = 4,        // alphanum - . ! % * _ + ` ' ~
+    hostname = 8,     // alphanum - . and the underscore that real networks use
+    scheme = 16,      // alphanum + - .
+    lws = 32,         // SP HT, and the CR LF of a fold
+    ipv6 = 64,        // hexadecimal digits : .
+    delimiter = 128,  // where structure may change: scan::Marks
+    uri_break = 256,  // never in a URI unescaped: controls SP DEL < > "
+};
+
+namespace detail {
+constexpr std::array<std::uint16_t, 256> make_classes() {
+    std::array<std::uint16_t, 256> t{};
+    const auto add = [&t](std::string_view chars, int classes) {
+        for (const char c : chars) {
+            auto& entry = t[static_cast<unsigned char>(c)];
+            entry = static_cast<std::uint16_t>(entry | classes);
+        }
+    };
+    add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", alpha | token | hostname | scheme);
+    add("0123456789", digit | token | hostname | scheme | ipv6);
+    add("abcdefABCDEF:.", ipv6);
+    add("-.", token | hostname | scheme);
+    add("!%*_+`'~", token);
+    add("_", hostname);
+    add("+", scheme);
+    add(" \t\r\n", lws);
+    add(" \"(,:;<=>", delimiter);
+    add(" <>\"\x7f", uri_break);
+    for (std::size_t c = 0; c < 0x20; ++c) t[c] = static_cast<std::uint16_t>(t[c] | delimiter | uri_break);
+    return t;
+}
+inline constexpr auto classes = make_classes();
+}  // namespace detail
+
+constexpr bool is(char c, int classes) noexcept { return (detail::classes[static_cast<unsigned char>(c)] & classes) != 0; }
+constexpr bool is_lws(char c) noexcept { return is(c, lws); }
+constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
+constexpr bool breaks_uri(char c) noexcept { return is(c, uri_break); }
+constexpr bool all(std::string_view s, int classes) noexcept {
+    for (const char c : s)
+        if (!is(c, classes)) return false;
+    return true;
+}
+constexpr bool is_token(std::string_view s) noexcept { return !s.empty() && all(s, token); }
+
+constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+inline std::uint64_t load64(const char* p) noexcept {
+    std::uint64_t w;
+    std::memcpy(&w, p, sizeof w);
+    return w;
+}
+
+// Up to eight octets of text as load64 would read them.
+constexpr std::uint64_t word(std::string_view s) noexcept {
+    std::uint64_t w = 0;
+    for (std::size_t i = 0; i < s.size() && i < 8; ++i) w |= std::uint64_t{static_cast<unsigned char>(s[i])} << (8 * i);
+    return w;
+}
+// Which bits of a word decide an any-case comparison with `s`: all but the case bit of letters, nothing behind its end.
+constexpr std::uint64_t caseless_mask(std::string_view s) noexcept {
+    std::uint64_t w = 0;
+    for (std::size_t i = 0; i < s.size() && i < 8; ++i) w |= std::uint64_t{is(s[i], alpha) ? 0xdfU : 0xffU} << (8 * i);
+    return w;
+}
+constexpr bool caseless_equal(std::uint64_t loaded, std::string_view s) noexcept { return ((loaded ^ word(s)) & caseless_mask(s)) == 0; }
+
+template <std::size_t N>
+struct Literal {
+    char text[N - 1]{};
+    consteval Literal(const char (&s)[N]) noexcept {
+        for (std::size_t i = 0; i + 1 < N; ++i) text[i] = s[i];
+    }
+    [[nodiscard]] consteval std::string_view view() const noexcept { return {text, N - 1}; }
+};
+
+namespace detail {
+template <Literal L, class Word, std::size_t At>
+[[gnu::always_inline]] inline Word differ(const char* p) noexcept {
+    constexpr auto part = L.view().substr(At, sizeof(Word));
+    Word w;
+    std::memcpy(&w, p + At, sizeof w);
+    return static_cast<Word>((w ^ static_cast<Word>(word(part))) & static_cast<Word>(caseless_mask(part)));
+}
+}  // namespace detail
+
+// Whether the octets at `p` are the lower-case literal in any case. Reads just as many, two overlapping words at most.
+template <Literal L>
+[[gnu::always_inline]] inline bool spells(const char* p) noexcept {
+    constexpr std::size_t n = L.view().size();
+    static_assert(n >= 2 && n <= 16);
+    if constexpr (n >= 8) return (detail::differ<L, std::uint64_t, 0>(p) | detail::differ<L, std::uint64_t, n - 8>(p)) == 0;
+    if constexpr (n >= 4 && n < 8) return (detail::differ<L, std::uint32_t, 0>(p) | detail::differ<L, std::uint32_t, n - 4>(p)) == 0;
+    if constexpr (n < 4) return (detail::differ<L, std::uint16_t, 0>(p) | detail::differ<L, std::uint16_t, n - 2>(p)) == 0;
+}
+
+// Unsigned decimal, digits only. nullopt: empty, another octet, or above `max`.
+constexpr std::optional<std::uint32_t> decimal(std::string_view s, std::uint32_t max) noexcept {
+    std::uint64_t n = 0;
+    if (s.empty()) return std::nullopt;
+    for (const char c : s) {
+        if (!is(c, digit)) return std::nullopt;
+        n = n * 10 + static_cast<std::uint64_t>(c - '0');
+        if (n > max) return std::nullopt;
+    }
+    return static_cast<std::uint32_t>(n);
+}
+
+// Behind the quote that closes the quoted-string opened at s[open]; npos when none does.
+constexpr std::size_t quoted_end(std::string_view s, std::size_t open) noexcept {
+    for (std::size_t i = open + 1; i < s.size(); ++i) {
+        if (s[i] == '\\') {
+            ++i;
+        } else if (s[i] == '"') {
+            return i + 1;
+        }
+    }
+    return std::string_view::npos;
+}
+
+// Behind the parenthesis that closes the comment opened at s[open] (comments nest); npos when none does.
+constexpr std::size_t comment_end(std::string_view s, std::size_t open) noexcept {
+    int depth = 0;
+    for (std::size_t i = open; i < s.size(); ++i) {
+        if (s[i] == '\\') {
+            ++i;
+        } else if (s[i] == '(') {
+            ++depth;
+        } else if (s[i] == ')' && --depth == 0) {
+            return i + 1;
+        }
+    }
+    return std::string_view::npos;
+}
+
+}  // namespace sipfront::sip::grammar

@@ -1,0 +1,121 @@
+#include "sip/header_names.hpp"
+
+namespace sipfront::sip {
+namespace names {
+namespace {
+
+// In the order of HeaderId.
+constexpr std::array<std::string_view, static_cast<std::size_t>(HeaderId::other)> long_names = {
+    "via",
+    "from",
+    "to",
+    "call-id",
+    "cseq",
+    "max-forwards",
+    "contact",
+    "route",
+    "record-route",
+    "content-length",
+    "content-type",
+    "proxy-require",
+    "require",
+    "supported",
+    "unsupported",
+    "proxy-authorization",
+    "authorization",
+    "www-authenticate",
+    "proxy-authenticate",
+    "path",
+    "expires",
+    "min-expires",
+    "retry-after",
+    "reason",
+    "replaces",
+    "join",
+    "target-dialog",
+    "refer-to",
+    "referred-by",
+    "event",
+    "allow",
+    "allow-events",
+    "user-agent",
+    "server",
+    "warning",
+    "timestamp",
+    "rseq",
+    "rack",
+    "identity",
+    "subject",
+    "session-expires",
+    "min-se",
+    "content-encoding",
+    "request-disposition",
+    "accept-contact",
+    "reject-contact",
+    "date",
+};
+
+struct Compact {
+    char letter;
+    HeaderId id;
+};
+constexpr std::array<Compact, 19> compact_names = {{
+    {'a', HeaderId::accept_contact},
+    {'b', HeaderId::referred_by},
+    {'c', HeaderId::content_type},
+    {'d', HeaderId::request_disposition},
+    {'e', HeaderId::content_encoding},
+    {'f', HeaderId::from},
+    {'i', HeaderId::call_id},
+    {'j', HeaderId::reject_contact},
+    {'k', HeaderId::supported},
+    {'l', HeaderId::content_length},
+    {'m', HeaderId::contact},
+    {'o', HeaderId::event},
+    {'r', HeaderId::refer_to},
+    {'s', HeaderId::subject},
+    {'t', HeaderId::to},
+    {'u', HeaderId::allow_events},
+    {'v', HeaderId::via},
+    {'x', HeaderId::session_expires},
+    {'y', HeaderId::identity},
+}};
+
+constexpr Table make_table() {
+    Table t;
+    for (std::size_t i = 0; i < long_names.size(); ++i) {
+        const auto name = long_names[i];
+        auto& e = t.entries[i + 1];
+        e.length = static_cast<std::uint8_t>(name.size());
+        e.id = static_cast<HeaderId>(i);
+        for (std::size_t w = 0; w * 8 < name.size(); ++w) {
+            e.want[w] = grammar::word(name.substr(w * 8));
+            e.care[w] = grammar::caseless_mask(name.substr(w * 8));
+        }
+        auto& slot = t.slots[slot_of(name.size(), name.front(), name.back())];
+        t.collides = t.collides || slot != 0;
+        slot = static_cast<std::uint8_t>(i + 1);
+    }
+    t.compact.fill(HeaderId::other);
+    for (const auto& c : compact_names) t.compact[static_cast<std::size_t>(c.letter & 31)] = c.id;
+    return t;
+}
+static_assert(!make_table().collides, "slot_of needs other factors");
+
+}  // namespace
+
+constinit const Table table = make_table();
+
+HeaderId find_short(const char* p, std::size_t length) noexcept {
+    if (length < 2) return length == 1 && grammar::is(*p, grammar::alpha) ? table.compact[*p & 31] : HeaderId::other;
+    if (length > longest) return HeaderId::other;
+    std::array<char, longest> copy{};
+    std::memcpy(copy.data(), p, length);
+    return find(copy.data(), length);
+}
+
+}  // namespace names
+
+HeaderId parse_header_name(std::string_view token) noexcept { return names::find_short(token.data(), token.size()); }
+
+}  // namespace sipfront::sip

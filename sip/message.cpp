@@ -1,0 +1,89 @@
+#include "sip/message.hpp"
+
+#include "sip/grammar.hpp"
+#include "sip/uri.hpp"
+
+namespace sipfront::sip {
+namespace {
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(Method::count_)> method_names = {
+    "INVITE", "ACK",   "BYE",       "CANCEL", "OPTIONS", "REGISTER", "PRACK",  "UPDATE",
+    "INFO",   "REFER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH",  "unknown"};
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(ParseError::count_)> error_names = {
+    "none",
+    "empty",
+    "not_sip",
+    "bad_start_line",
+    "bad_version",
+    "bad_status_code",
+    "bad_header_line",
+    "too_many_headers",
+    "no_end_of_headers",
+    "missing_via",
+    "missing_from",
+    "missing_to",
+    "missing_call_id",
+    "missing_cseq",
+    "duplicate_header",
+    "bad_via",
+    "bad_from",
+    "bad_to",
+    "bad_call_id",
+    "bad_cseq",
+    "cseq_method_mismatch",
+    "bad_max_forwards",
+    "bad_content_length",
+    "bad_request_uri",
+    "too_long",
+};
+
+}  // namespace
+
+std::string_view name(Method m) noexcept { return method_names[static_cast<std::size_t>(std::min(m, Method::unknown))]; }
+
+std::string_view name(ParseError e) noexcept {
+    const auto i = static_cast<std::size_t>(e);
+    return i < error_names.size() ? error_names[i] : "unknown";
+}
+
+Method parse_method(std::string_view token) noexcept {
+    const auto is = [token](Method m) { return token == method_names[static_cast<std::size_t>(m)] ? m : Method::unknown; };
+    if (token.size() < 3) return Method::unknown;
+    switch (token[0]) {
+        case 'A':
+            return is(Method::ack);
+        case 'B':
+            return is(Method::bye);
+        case 'C':
+            return is(Method::cancel);
+        case 'I':
+            return token.size() == 6 ? is(Method::invite) : is(Method::info);
+        case 'M':
+            return is(Method::message);
+        case 'N':
+            return is(Method::notify);
+        case 'O':
+            return is(Method::options);
+        case 'P':
+            return token.size() == 5 ? is(Method::prack) : is(Method::publish);
+        case 'R':
+            return token.size() == 5 ? is(Method::refer) : is(Method::register_);
+        case 'S':
+            return is(Method::subscribe);
+        case 'U':
+            return is(Method::update);
+        default:
+            return Method::unknown;
+    }
+}
+
+const Header* Message::find(std::string_view long_name, const Header* after) const noexcept {
+    const auto id = parse_header_name(long_name);
+    const auto* end = headers_.data() + header_count_;
+    for (const auto* h = after == nullptr ? headers_.data() : after + 1; h != end; ++h)
+        if (h->id == id && (id != HeaderId::other || iequals(at(h->name), long_name))) return h;
+    return nullptr;
+}
+
+}  // namespace sipfront::sip

@@ -1,0 +1,227 @@
+// The stateful proxy core (RFC 3261 §16) of one worker: messages and instants come in, finished datagrams go to the Outbox,
+// routing decisions are asked of the Router. Single-threaded; no clock, no socket, no allocation after construction.
+//
+// One request takes this way (docs/LIFE-OF-AN-INVITE.md):
+//   proxy_request.cpp   matching, validation, which way it goes
+//   proxy_route.cpp     where an in-dialog request or a host's own request goes; relay refusal, route repair
+//   proxy_forward.cpp   the copy that leaves: Via, Record-Route, trust headers; the next attempt
+//   proxy_response.cpp  responses, failover, dialogs
+//   proxy_cancel.cpp    CANCEL, and ACK to failures
+//   proxy_reply.cpp     replies of our own
+//   proxy_timer.cpp     timers, requests of our own
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "core/byte_slab.hpp"
+#include "core/flow.hpp"
+#include "core/keys.hpp"
+#include "core/outbox.hpp"
+#include "core/steering.hpp"
+#include "core/tick.hpp"
+#include "sip/challenge_memory.hpp"
+#include "sip/config.hpp"
+#include "sip/dialog.hpp"
+#include "sip/edit.hpp"
+#include "sip/message.hpp"
+#include "sip/proxy_counters.hpp"
+#include "sip/route.hpp"
+#include "sip/routing.hpp"
+#include "sip/transaction.hpp"
+#include "sip/trust.hpp"
+#include "sip/uri.hpp"
+
+namespace sipfront::sip {
+
+class TextBuilder;
+
+// A request of our own: a probe, say. `text` is a whole request without Via, From, Call-ID and CSeq, which we put behind its
+// start line. Its Call-ID must hash to the worker that sends it.
+struct LocalRequest {
+    std::string_view text;
+    std::string_view from_uri;
+    std::string_view call_id;
+    std::uint32_t cseq = 1;
+    Method method = Method::options;
+    Target target;
+    core::ListenerId listener{};
+    core::Duration timeout{};  // at most Timer F
+    std::uint64_t tag = 0;     // handed back
+};
+
+// Hears how requests of our own ended. `status` 0: no answer in time.
+class LocalClient {
+public:
+    virtual ~LocalClient() = default;
+    virtual void local_done(std::uint64_t tag, int status, core::Tick now) = 0;
+};
+
+class Proxy {
+public:
+    // Everything outlives the proxy.
+    struct Parts {
+        const ProxyConfig& config;
+        Router& router;
+        const core::KeyRing& keys;
+        core::Outbox& out;
+        ProxyCounters& counters;
+        LocalClient& local;
+        core::SipKey table_key;  // random per process: remote parties choose the hashed texts
+        core::Tick start;
+    };
+    explicit Proxy(const Parts& parts);
+    Proxy(const Proxy&) = delete;
+    Proxy& operator=(const Proxy&) = delete;
+
+    // One parsed message; `error` is what parse() returned, `call_id_hash` the steering hash. Borrows `m` during the call.
+    void handle(const Message& m, ParseError error, const core::Flow& in, std::uint64_t call_id_hash, core::Tick now);
+    // Fires timers and ends overdue dialogs; at most `max` of each.
+    void advance(core::Tick now, std::size_t max);
+    // False when there is no room (count and try later).
+    bool send(const LocalRequest& request, core::Tick now);
+
+    // No new dialogs and registrations any more; what runs goes on.
+    void drain() noexcept { draining_ = true; }
+    [[nodiscard]] bool idle() const noexcept { return transactions_.servers() == 0 && dialogs_.size() == 0; }
+    // Starts the memory accesses that handle() of this message will need first.
+    void prefetch(const Message& m) const noexcept;
+
+    [[nodiscard]] DialogTable& dialogs() noexcept { return dialogs_; }
+    [[nodiscard]] const TransactionTable& transactions() const noexcept { return transactions_; }
+    // Ends a dialog on our side alone and gives its load back.
+    void end_dialog(Dialog& d, ProxyEvent why) noexcept;
+    void publish_gauges() noexcept;
+
+private:
+    // A request on its way through.
+    struct Request {
+        const Message& m;
+        const core::Flow& in;
+        core::Tick now;
+        std::uint64_t call_id_hash;
+        std::uint64_t server_key = 0;
+        Uri uri{};
+        RouteInfo routes{};
+        std::uint32_t loop = 0;
+    };
+    // Where it goes, or why it does not.
+    struct NextHop {
+        core::Flow out{};
+        core::DestinationId destination = core::no_destination;
+        Transaction::Route route = Transaction::Route::fixed;
+        std::string_view uri{};       // the new Request-URI; empty: unchanged
+        std::string_view routes{};    // Route values to put in (repair); empty: none
+        DialogHandle dialog{};
+        bool record_route = false;
+        bool caller_in_cluster = false;
+        bool follow_next_route = false;  // the next hop is the first foreign Route
+        int code = 0;                 // not 0: reply this instead
+        std::string_view reason{};
+        LocalReply why = LocalReply::no_dialog;
+    };
+
+    // --- proxy_request.cpp
+    void on_malformed(const Message& m, ParseError error, const core::Flow& in);
+    void on_request(Request& r);
+    void on_retransmission(Request& r, Transaction& t);
+    void on_ack(Request& r);
+    void forward_ack(Request& r);
+    bool validate(Request& r);
+    void on_initial(Request& r);
+    void on_in_dialog(Request& r);
+    void answer_options(Request& r);
+    void start(Request& r, const NextHop& hop);
+    DialogHandle open_dialog(const Request& r, const NextHop& hop);
+    void note_in_dialog(Request& r, Dialog& d);
+
+    // --- proxy_route.cpp
+    NextHop route_in_dialog(const Request& r);
+    NextHop route_by_cookie(const Request& r, const RouteCookie& c);
+    NextHop route_towards_host(const Request& r, const RouteCookie& c, NextHop hop);
+    NextHop route_towards_client(const Request& r, const RouteCookie& c, NextHop hop);
+    NextHop repair_route(const Request& r, Dialog& d);
+    NextHop route_from_cluster(const Request& r);
+    NextHop route_balanced(const Request& r, Transaction::Route how);
+    NextHop refuse(int code, std::string_view reason, LocalReply why) noexcept;
+    // Fills hop.out for a target address; refuses when no listener fits or the target is ourselves.
+    NextHop aim(NextHop hop, const Target& target, const core::Flow& in, const Listener* from) noexcept;
+    static std::optional<Target> numeric_target(const Uri& uri) noexcept;
+
+    // --- proxy_forward.cpp
+    bool forward(Request& r, const NextHop& hop, Transaction* t);
+    // `in`: where the request came from, when it is to be record-routed; nullptr for a Via alone.
+    std::string_view make_top(const core::Flow& out, std::string_view branch, const Dialog* d, const core::Flow* in, std::string_view call_id,
+                              std::string_view caller_tag);
+    void edit_received(EditList& edits, const Message& m, const core::Flow& in);
+    void edit_max_forwards(EditList& edits, const Message& m);
+    void edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const core::Flow* client);
+    bool try_next(Transaction& t, core::Tick now, Answer& answer);
+    std::uint32_t loop_hash(const Request& r) const noexcept;
+    void start_client(Transaction& t, core::Tick now);
+    // Sends finished bytes: an image, an ACK.
+    bool transmit(std::string_view bytes, const core::Flow& to);
+
+    // --- proxy_response.cpp
+    void on_response(const Message& m, const core::Flow& in, core::Tick now);
+    bool is_ours(const TopVia& via, const Message& m) const noexcept;
+    void on_abandoned(Transaction& t, const Branch& b, const Message& m, const core::Flow& in, core::Tick now);
+    void client_event(Transaction& t, fsm::Event e, const Message& m, core::Tick now);
+    void on_result(Transaction& t, const Message& m, core::Tick now);
+    void on_final(Transaction& t, const Message& m, core::Tick now);
+    void forward_response(Transaction& t, const Message& m, core::Tick now);
+    bool server_event(Transaction& t, fsm::Event e, core::Tick now);
+    void confirm_dialog(Transaction& t, const Message& m, core::Tick now);
+    void settle_dialog(Transaction& t, int status, core::Tick now);
+    void attempt_failed(Transaction& t, bool timeout, core::Tick now);
+    void release_attempt(Transaction& t);
+
+    // --- proxy_cancel.cpp
+    void on_cancel(Request& r);
+    void send_cancel(Transaction& t, std::uint8_t attempt, std::string_view via, const core::Flow& to, core::Tick now);
+    void cancel_current(Transaction& t, core::Tick now);
+    void send_ack(Transaction& t, const Message& response, const core::Flow& to, bool keep);
+    bool build_hop_request(TextBuilder& b, const Message& image, std::string_view method, std::string_view via, std::string_view to_line,
+                           std::uint32_t cseq, std::string_view extra);
+
+    // --- proxy_reply.cpp
+    core::Flow reply_flow(const Message& m, const core::Flow& in) const noexcept;
+    void reply(const Message& m, const core::Flow& in, int code, std::string_view reason, LocalReply why, std::string_view extra = {});
+    // The final response of a transaction, made by us from the request's image.
+    void finish(Transaction& t, int code, std::string_view reason, LocalReply why, std::string_view extra, core::Tick now);
+    std::string_view retry_after(std::uint64_t seed);
+    void write_reply(TextBuilder& b, const Message& m, std::string_view top_via, bool skip_top, int code, std::string_view reason,
+                     std::string_view extra);
+
+    // --- proxy_timer.cpp
+    void on_timer(Transaction& t, core::Tick now);
+    void on_client_end(Transaction& t, core::Tick now);
+    void on_server_end(Transaction& t);
+
+    void drop(ProxyDrop d) noexcept { counters_.drops[d].add(); }
+    void count(ProxyEvent e) noexcept { counters_.events[e].add(); }
+    core::Tick& due(Transaction& t, Deadline d) noexcept { return t.deadline(d); }
+
+    const ProxyConfig& config_;
+    Router& router_;
+    const core::KeyRing& keys_;
+    core::Outbox& out_;
+    ProxyCounters& counters_;
+    LocalClient& local_;
+    core::SipKey table_key_;
+    core::ByteSlab bytes_;
+    TransactionTable transactions_;
+    DialogTable dialogs_;
+    ChallengeMemory challenges_;
+    TrustHeaders trust_;
+    Scratch scratch_;
+    Message image_;  // an own image, parsed again
+    std::string allow_;
+    std::uint32_t early_dialogs_ = 0;
+    bool draining_ = false;
+    // Durations of §17 Table 4, computed once.
+    core::Duration t1_, t2_, t4_, t1x64_;
+};
+
+}  // namespace sipfront::sip

@@ -1,0 +1,263 @@
+// The copy of a request that leaves (RFC 3261 §16.6), and the next attempt when a host fails.
+#include <algorithm>
+#include <cstring>
+
+#include "core/hash.hpp"
+#include "sip/proxy.hpp"
+#include "sip/text_builder.hpp"
+
+namespace sipfront::sip {
+namespace {
+
+// ftag goes into a URI parameter: only what may stand there unescaped.
+bool is_plain(std::string_view tag) noexcept {
+    return !tag.empty() && tag.size() <= 64 && tag.find_first_of("`%;?@<>\",= \t&") == std::string_view::npos;
+}
+
+void write_record_route(TextBuilder& b, const core::Flow& side, std::string_view cookie, std::string_view ftag) {
+    b << "Record-Route: <sip:" << side.local;
+    if (side.transport != core::Transport::udp) b << ";transport=" << core::param_name(side.transport);
+    b << ";lr;sf=" << cookie;
+    if (!ftag.empty()) b << ";ftag=" << ftag;
+    b << ">\r\n";
+}
+
+}  // namespace
+
+// What must differ for a spiral to be none (§16.6 step 8): Request-URI, tags, Call-ID, CSeq, Route, Proxy-Require.
+std::uint32_t Proxy::loop_hash(const Request& r) const noexcept {
+    const auto& m = r.m;
+    core::SipHasher13 h{keys_.signing().mac};
+    h.update_u64((std::uint64_t{m.cseq().number} << 32) | m.request_uri().size());
+    h.update(m.request_uri());
+    h.update(m.from_tag());
+    h.update_u64(m.to_tag().size());
+    h.update(m.to_tag());
+    h.update(m.call_id());
+    if (const auto* route = m.first(HeaderId::route)) h.update(m.at(route->value));
+    return static_cast<std::uint32_t>(h.finish() >> 16);
+}
+
+bool Proxy::transmit(std::string_view bytes, const core::Flow& to) {
+    const auto room = out_.reserve(bytes.size());
+    if (room.size() < bytes.size()) return drop(ProxyDrop::no_buffer), false;
+    std::memcpy(room.data(), bytes.data(), bytes.size());
+    out_.commit(bytes.size(), to);
+    return true;
+}
+
+// Via, and Record-Route where the request makes a dialog: one value, or two where transport, family or socket change
+// between its two sides (RFC 5658), the outgoing side's on top.
+std::string_view Proxy::make_top(const core::Flow& out, std::string_view branch, const Dialog* d, const core::Flow* in,
+                                 std::string_view call_id, std::string_view caller_tag) {
+    constexpr std::size_t room = 1024;
+    auto span = scratch_.take(room);
+    if (span.empty()) return {};
+    TextBuilder b{span};
+    b << "Via: SIP/2.0/" << core::via_name(out.transport) << " " << out.local << ";branch=" << branch << "\r\n";
+    if (in != nullptr) {
+        RouteCookie c;
+        c.node = config_.node;
+        if (d != nullptr) {
+            c.caller_in_cluster = d->caller_in_cluster;
+            c.symmetric = d->symmetric;
+            c.dialog = dialogs_.handle_of(*d);
+        } else {
+            c.caller_in_cluster = in->zone == core::Zone::cluster;
+            c.symmetric = core::is_reliable(in->transport);
+        }
+        const auto& host = c.caller_in_cluster ? *in : out;
+        const auto& client = c.caller_in_cluster ? out : *in;
+        c.host = host.remote;
+        c.host_transport = host.transport;
+        c.client = client.remote;
+        c.client_transport = client.transport;
+        c.connection = client.connection;
+        const auto cookie = make_cookie(c, call_id, caller_tag, keys_);
+        const auto ftag = config_.append_fromtag && is_plain(caller_tag) ? caller_tag : std::string_view{};
+        write_record_route(b, out, cookie.view(), ftag);
+        if (in->transport != out.transport || in->local != out.local) write_record_route(b, *in, cookie.view(), ftag);
+    }
+    if (b.overflowed()) return {};
+    scratch_.give_back(room - b.size());
+    return b.view();
+}
+
+// Nobody outside sets what the cluster trusts, and what the cluster trusts never leaves it.
+void Proxy::edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const core::Flow* client) {
+    if (from == core::Zone::cluster && to == core::Zone::cluster) return;
+    trust_.for_each(m, [&](const Header& h) {
+        edits.erase(h.line);
+        count(ProxyEvent::trust_header_stripped);
+    });
+    if (to != core::Zone::cluster || client == nullptr || !config_.set_auth_headers) return;
+    constexpr std::size_t room = 160;
+    auto span = scratch_.take(room);
+    TextBuilder b{span};
+    b << config_.auth_ip_header << ": " << client->remote.address << "\r\n"
+      << config_.auth_port_header << ": " << static_cast<std::uint64_t>(client->remote.port) << "\r\n";
+    if (!b.overflowed()) edits.insert(m.headers_end(), b.view());
+}
+
+// §16.6 steps 1 to 10. `t` is nullptr for an ACK, which goes without a transaction.
+bool Proxy::forward(Request& r, const NextHop& hop, Transaction* t) {
+    const auto& m = r.m;
+    EditList edits{m};
+
+    Branch branch;
+    branch.node = config_.node;
+    branch.kind = t != nullptr ? Branch::Kind::proxied : Branch::Kind::stateless;
+    branch.loop = r.loop;
+    if (t != nullptr) branch.transaction = transactions_.handle_of(*t);
+    const auto text = make_branch(branch, {m.call_id(), m.cseq().number, m.at(m.top_via().branch)}, keys_);
+
+    const auto top =
+        make_top(hop.out, text.view(), dialogs_.get(hop.dialog), hop.record_route ? &r.in : nullptr, m.call_id(), m.from_tag());
+    edits.insert(m.headers_begin(), top);
+
+    edit_received(edits, m, r.in);
+    edit_max_forwards(edits, m);
+    for (std::size_t i = 0; i < r.routes.own_count; ++i) edits.erase_value(m, *r.routes.own[i].header, r.routes.own[i].value);
+    if (r.routes.strict_upstream) edits.erase_value(m, *r.routes.target_header, r.routes.target_value);
+    auto uri = !hop.uri.empty() ? hop.uri : r.routes.strict_upstream ? r.routes.target_uri : std::string_view{};
+    if (hop.follow_next_route && r.routes.next_is_strict) {
+        // §16.6 step 6: a strict router wants itself in the Request-URI and the target at the end of the Route set.
+        const auto* last = m.first(HeaderId::route);
+        while (const auto* n = m.next(last)) last = n;
+        const auto target = uri.empty() ? m.request_uri() : uri;
+        edits.insert(last->line.end(), scratch_.join({"Route: <", target, ">\r\n"}));
+        for (const auto* h = m.first(HeaderId::route); h != nullptr; h = m.next(h)) {
+            const auto value = m.at(h->value);
+            if (r.routes.next.data() < value.data() || r.routes.next.data() >= value.data() + value.size()) continue;
+            edits.erase_value(m, *h, r.routes.next);
+        }
+        uri = r.routes.next_uri;
+    }
+    if (!uri.empty()) edits.replace(m.request_uri_slice(), uri);
+    if (!hop.routes.empty()) edits.insert(m.headers_begin(), scratch_.join({"Route: ", hop.routes, "\r\n"}));
+    edit_trust(edits, m, r.in.zone, hop.out.zone, r.in.zone != core::Zone::cluster ? &r.in : nullptr);
+    if (core::is_reliable(hop.out.transport) && m.content_length() < 0) {
+        TextBuilder b{scratch_.take(48)};
+        b << "Content-Length: " << static_cast<std::uint64_t>(m.body().size()) << "\r\n";
+        edits.insert(m.headers_end(), b.view());
+    }
+
+    if (top.empty() || edits.overflowed() || scratch_.overflowed()) return drop(ProxyDrop::too_large), false;
+    const auto room = out_.reserve(edits.size());
+    if (room.size() < edits.size()) return drop(ProxyDrop::no_buffer), false;
+    const auto n = edits.write(room);
+    if (t != nullptr) {
+        t->branch_mac = branch.mac;
+        t->top_length = static_cast<std::uint16_t>(top.size());
+        // Without an image there is no retransmission, no CANCEL and no next attempt: refuse rather than limp.
+        if (!transactions_.keep(t->request, {room.data(), n})) return drop(ProxyDrop::no_image_room), false;
+    }
+    out_.commit(n, hop.out);
+    counters_.requests_out[m.method()].add();
+    return true;
+}
+
+void Proxy::edit_received(EditList& edits, const Message& m, const core::Flow& in) {
+    const auto& via = m.top_via();
+    if (via.has_rport) {
+        TextBuilder b{scratch_.take(16)};
+        b << "rport=" << static_cast<std::uint64_t>(in.remote.port);
+        edits.replace(via.rport, b.view());
+    }
+    if (!via.has_rport && core::IpAddress::parse(m.at(via.host)) == in.remote.address) {
+        if (!via.received) return;
+    }
+    TextBuilder b{scratch_.take(64)};
+    if (via.received) {
+        b << in.remote.address;
+        edits.replace(via.received, b.view());
+    } else {
+        b << ";received=" << in.remote.address;
+        edits.insert(via.value.end(), b.view());
+    }
+}
+
+void Proxy::edit_max_forwards(EditList& edits, const Message& m) {
+    TextBuilder b{scratch_.take(32)};
+    if (const auto* h = m.first(HeaderId::max_forwards)) {
+        b << static_cast<std::uint64_t>(std::max(m.max_forwards() - 1, 0));
+        edits.replace(h->value, b.view());
+    } else {
+        b << "Max-Forwards: " << static_cast<std::uint64_t>(config_.max_forwards_default) << "\r\n";
+        edits.insert(m.headers_begin(), b.view());
+    }
+}
+
+// Arms Timers A and B, or E and F; fr_timer stands in for B and F where another host may take over.
+void Proxy::start_client(Transaction& t, core::Tick now) {
+    const bool reliable = core::is_reliable(t.target.transport);
+    t.client_state = t.is_invite() ? fsm::State::calling : fsm::State::trying;
+    t.client_interval_ms = static_cast<std::uint32_t>(config_.timers.t1.count());
+    due(t, Deadline::client_retransmit) = reliable ? core::Tick::max() : now + t1_;
+    due(t, Deadline::client_end) = now + (t.route == Transaction::Route::fixed ? t1x64_ : core::Duration{config_.timers.fr_timer});
+    t.provisional_seen = false;
+}
+
+// The next destination for a request whose attempt failed: the stored image with a new Via and Record-Route on top.
+// False: `answer` says why there is none.
+bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
+    answer = Answer::unavailable;
+    const auto attempts = std::min<std::size_t>(config_.fork_attempts, Transaction::max_attempts);
+    if (t.cancelled || t.route == Transaction::Route::fixed || t.last_attempt + 1U >= attempts) return false;
+    if (image_.parse(t.request.view()) != ParseError::none) return false;
+
+    const bool balanced = t.route == Transaction::Route::balanced;
+    const RouteQuery query{.request = image_,
+                           .from = t.reply,
+                           .now = now,
+                           .call_id_hash = t.call_id_hash,
+                           .preferred = core::no_destination,
+                           .tried = {t.tried.data(), t.last_attempt + 1U}};
+    const auto found = balanced ? router_.balance(query) : router_.dispatch(query);
+    answer = found.answer;
+    if (found.answer != Answer::selected) return false;
+    const auto hop = aim({}, found.target, t.reply, listener_at(t.target.local, t.target.transport, config_.listeners));
+
+    Branch branch;
+    branch.node = config_.node;
+    branch.attempt = static_cast<std::uint8_t>(t.last_attempt + 1);
+    branch.transaction = transactions_.handle_of(t);
+    const auto old = read_branch(image_.at(image_.top_via().branch));
+    branch.loop = old ? old->loop : 0;
+    const auto text = make_branch(branch, {image_.call_id(), image_.cseq().number, branch_below_top(image_)}, keys_);
+    auto* d = dialogs_.get(t.dialog);
+    const auto* in = d != nullptr ? &d->client : &t.reply;
+    const auto top = make_top(hop.out, text.view(), d, t.record_routed ? in : nullptr, image_.call_id(), image_.from_tag());
+    EditList edits{image_};
+    edits.replace(image_.headers_begin(), image_.headers_begin() + t.top_length, top);
+    const auto room = hop.code == 0 && !top.empty() && !edits.overflowed() ? out_.reserve(edits.size()) : std::span<char>{};
+    if (room.size() < edits.size() || room.empty()) {
+        if (balanced) router_.release(found.target.destination);
+        return drop(ProxyDrop::no_buffer), false;
+    }
+    const auto n = edits.write(room);
+    if (!transactions_.keep(t.request, {room.data(), n})) {
+        if (balanced) router_.release(found.target.destination);
+        return drop(ProxyDrop::no_image_room), false;
+    }
+    out_.commit(n, hop.out);
+    counters_.requests_out[t.method].add();
+    count(ProxyEvent::failover);
+
+    // The unit of load moves from the failed host to this one.
+    release_attempt(t);
+    if (d != nullptr) {
+        d->destination = found.target.destination;
+        d->host = hop.out;
+        d->counted = balanced;
+    }
+    t.attempt = t.last_attempt = branch.attempt;
+    t.tried[t.attempt] = found.target.destination;
+    t.branch_mac = branch.mac;
+    t.top_length = static_cast<std::uint16_t>(top.size());
+    t.target = hop.out;
+    start_client(t, now);
+    return true;
+}
+
+}  // namespace sipfront::sip

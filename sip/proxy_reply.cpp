@@ -1,0 +1,127 @@
+// Replies that we make ourselves (RFC 3261 §8.2.6, §16.7).
+#include <cassert>
+
+#include "sip/proxy.hpp"
+#include "sip/text_builder.hpp"
+
+namespace sipfront::sip {
+namespace {
+
+// The first Via value with received and rport filled in (RFC 3261 §18.2.1, RFC 3581 §4).
+void write_top_via(TextBuilder& b, const Message& m, const core::Flow& in) {
+    const auto& via = m.top_via();
+    const auto text = m.wire();
+    const auto need_received = via.has_rport || core::IpAddress::parse(m.at(via.host)) != in.remote.address;
+    std::uint32_t at = via.value.off;
+    // Either parameter may come first.
+    const auto put_rport = [&] {
+        if (!via.has_rport) return;
+        b << text.substr(at, via.rport.off - at) << "rport=" << std::uint64_t{in.remote.port};
+        at = via.rport.end();
+    };
+    const auto put_received = [&] {
+        if (!via.received) return;
+        b << text.substr(at, via.received.off - at) << in.remote.address;
+        at = via.received.end();
+    };
+    if (via.rport.off < via.received.off) {
+        put_rport();
+        put_received();
+    } else {
+        put_received();
+        put_rport();
+    }
+    b << text.substr(at, via.value.end() - at);
+    if (need_received && !via.received) b << ";received=" << in.remote.address;
+}
+
+}  // namespace
+
+core::Flow Proxy::reply_flow(const Message& m, const core::Flow& in) const noexcept {
+    auto flow = in;
+    if (core::is_reliable(in.transport)) return flow;
+    const auto& via = m.top_via();
+    // RFC 3581 §4 with rport; §18.2.2 without: the source address, the sent-by port. maddr is not obeyed: it would let
+    // anyone aim our replies.
+    if (!via.has_rport) flow.remote.port = via.port != 0 ? via.port : core::default_port(in.transport);
+    return flow;
+}
+
+// `top_via`: the first Via line, ready made; `skip_top`: the message's own first Via value is ours and left out.
+void Proxy::write_reply(TextBuilder& b, const Message& m, std::string_view top_via, bool skip_top, int code, std::string_view reason,
+                        std::string_view extra) {
+    b << "SIP/2.0 " << static_cast<std::uint64_t>(code) << " " << reason << "\r\n" << top_via;
+    bool first = true;
+    for (const auto* h = m.first(HeaderId::via); h != nullptr; h = m.next(h)) {
+        if (first) {
+            first = false;
+            auto rest = m.at(h->value);
+            std::string_view one;
+            next_value(rest, one);
+            if (skip_top) {
+                if (!rest.empty() && trim(rest).size() > 0) b << "Via: " << trim(rest) << "\r\n";
+            } else if (const auto others = trim(rest); !others.empty()) {
+                b << "Via: " << others << "\r\n";
+            }
+            continue;
+        }
+        b << m.at(h->line);
+    }
+    for (const auto id : {HeaderId::from, HeaderId::to, HeaderId::call_id, HeaderId::cseq}) {
+        const auto* h = m.first(id);
+        if (h == nullptr) continue;
+        if (id == HeaderId::to && m.to_tag().empty() && code > 100) {
+            b << "To: " << m.at(h->value) << ";tag=" << make_local_tag(m.call_id(), m.from_tag(), m.at(m.top_via().branch), keys_).view()
+              << "\r\n";
+        } else {
+            b << m.at(h->line);
+        }
+    }
+    b << extra;
+    if (code > 100 && !config_.server_name.empty()) b << "Server: " << config_.server_name << "\r\n";
+    b << "Content-Length: 0\r\n\r\n";
+}
+
+void Proxy::reply(const Message& m, const core::Flow& in, int code, std::string_view reason, LocalReply why, std::string_view extra) {
+    assert(m.method() != Method::ack);
+    const auto room = out_.reserve(m.headers_end() + extra.size() + 512);
+    if (room.empty()) return drop(ProxyDrop::no_buffer);
+    TextBuilder b{room};
+    char via_text[2048];
+    TextBuilder via{std::span<char>{via_text}};
+    via << "Via: ";
+    write_top_via(via, m, in);
+    via << "\r\n";
+    write_reply(b, m, via.view(), false, code, reason, extra);
+    if (b.overflowed() || via.overflowed()) return drop(ProxyDrop::too_large);
+    out_.commit(b.size(), reply_flow(m, in));
+    counters_.local_replies[why].add();
+    counters_.responses_out[static_cast<std::size_t>(code / 100)].add();
+}
+
+void Proxy::finish(Transaction& t, int code, std::string_view reason, LocalReply why, std::string_view extra, core::Tick now) {
+    if (t.server_key == 0 || image_.parse(t.request.view()) != ParseError::none) return;
+    const auto event = code >= 300 ? fsm::Event::failure : fsm::Event::success;
+    if (!server_event(t, event, now)) return;
+    const auto room = out_.reserve(t.request.size + extra.size() + 512);
+    if (room.empty()) return drop(ProxyDrop::no_buffer);
+    TextBuilder b{room};
+    // In the image our own Via stands on top; the client's, with received and rport filled in, comes second.
+    write_reply(b, image_, {}, true, code, reason, extra);
+    if (b.overflowed()) return drop(ProxyDrop::too_large);
+    if (!transactions_.keep(t.response, b.view())) drop(ProxyDrop::no_image_room);
+    out_.commit(b.size(), t.reply);
+    t.answered_up = true;
+    counters_.local_replies[why].add();
+    counters_.responses_out[static_cast<std::size_t>(code / 100)].add();
+}
+
+std::string_view Proxy::retry_after(std::uint64_t seed) {
+    // Spread over 1 to 10 s, so that those refused together do not come back together.
+    static constexpr std::string_view lines[] = {"Retry-After: 1\r\n", "Retry-After: 2\r\n", "Retry-After: 3\r\n", "Retry-After: 4\r\n",
+                                                 "Retry-After: 5\r\n", "Retry-After: 6\r\n", "Retry-After: 7\r\n", "Retry-After: 8\r\n",
+                                                 "Retry-After: 9\r\n", "Retry-After: 10\r\n"};
+    return lines[(seed >> 7) % std::size(lines)];
+}
+
+}  // namespace sipfront::sip

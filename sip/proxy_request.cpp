@@ -1,0 +1,337 @@
+// Requests: matching, validation (RFC 3261 §16.3), and which way they go (DESIGN: what a request meets).
+#include "sip/proxy.hpp"
+#include "sip/text_builder.hpp"
+
+namespace sipfront::sip {
+namespace {
+
+std::string allow_line(const ProxyConfig& config) {
+    std::string line = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS";
+    for (std::size_t i = 0; i < config.methods.size(); ++i) {
+        const auto m = static_cast<Method>(i);
+        if (config.methods[i] == MethodPolicy::reject || m == Method::unknown) continue;
+        if (m == Method::invite || m == Method::ack || m == Method::cancel || m == Method::bye || m == Method::options) continue;
+        line += ", ";
+        line += name(m);
+    }
+    return line + "\r\n";
+}
+
+std::vector<std::string> trusted_names(const ProxyConfig& config) {
+    auto names = config.trust_strip;
+    names.push_back(config.auth_ip_header);
+    names.push_back(config.auth_port_header);
+    return names;
+}
+
+// Methods whose requests make a dialog, and so need our Record-Route (§16.6 step 4).
+constexpr bool forms_dialog(Method m) noexcept {
+    return m == Method::invite || m == Method::subscribe || m == Method::refer || m == Method::unknown;
+}
+
+// Addresses that mean something behind a NAT only: RFC 1918, RFC 6598, RFC 4193, link-local.
+bool is_private(const core::IpAddress& a) noexcept {
+    static constexpr auto prefix = [](std::uint32_t address, std::uint8_t length) {
+        return core::Prefix{core::IpAddress::v4(address), length};
+    };
+    if (a.is_v6()) return (a.bytes()[0] & 0xfe) == 0xfc || (a.bytes()[0] == 0xfe && (a.bytes()[1] & 0xc0) == 0x80);
+    for (const auto& p :
+         {prefix(0x0a000000, 8), prefix(0xac100000, 12), prefix(0xc0a80000, 16), prefix(0x64400000, 10), prefix(0xa9fe0000, 16)})
+        if (p.contains(a)) return true;
+    return false;
+}
+
+}  // namespace
+
+Proxy::Proxy(const Parts& p)
+    : config_{p.config},
+      router_{p.router},
+      keys_{p.keys},
+      out_{p.out},
+      counters_{p.counters},
+      local_{p.local},
+      table_key_{p.table_key},
+      bytes_{p.config.image_bytes},
+      transactions_{p.config.max_transactions, bytes_, p.table_key, p.start},
+      dialogs_{p.config.max_dialogs, bytes_, p.table_key},
+      challenges_{std::min<std::uint32_t>(p.config.max_transactions, 1U << 17), p.config.timers.challenge_memory},
+      trust_{trusted_names(p.config)},
+      allow_{allow_line(p.config)},
+      t1_{p.config.timers.t1},
+      t2_{p.config.timers.t2},
+      t4_{p.config.timers.t4},
+      t1x64_{64 * p.config.timers.t1} {}
+
+void Proxy::prefetch(const Message& m) const noexcept {
+    if (m.is_request()) transactions_.prefetch_server(transactions_.server_key(m, m.method() == Method::ack ? Method::invite : m.method()));
+}
+
+void Proxy::publish_gauges() noexcept {
+    counters_.transactions.set(transactions_.size());
+    counters_.dialogs.set(dialogs_.size());
+    counters_.early_dialogs.set(early_dialogs_);
+    counters_.image_bytes.set(bytes_.used());
+}
+
+void Proxy::handle(const Message& m, ParseError error, const core::Flow& in, std::uint64_t call_id_hash, core::Tick now) {
+    scratch_.clear();
+    if (error != ParseError::none) return on_malformed(m, error, in);
+    if (!m.is_request()) return on_response(m, in, now);
+    Request r{m, in, now, call_id_hash};
+    on_request(r);
+}
+
+void Proxy::on_malformed(const Message& m, ParseError error, const core::Flow& in) {
+    if (error == ParseError::empty) return drop(ProxyDrop::keepalive);
+    counters_.parse_errors[error].add();
+    // A 400 needs a way back; an ACK is never answered, nor is a response.
+    const bool answerable = m.is_request() && m.method() != Method::ack && error != ParseError::not_sip && m.top_via().host;
+    if (!answerable) return drop(ProxyDrop::unanswerable);
+    counters_.requests_in[m.method()].add();
+    if (error == ParseError::bad_version) return reply(m, in, 505, "Version Not Supported", LocalReply::version_not_supported);
+    scratch_.clear();
+    reply(m, in, 400, scratch_.join({"Bad Request (", name(error), ")"}), LocalReply::bad_request);
+}
+
+void Proxy::on_request(Request& r) {
+    const auto& m = r.m;
+    counters_.requests_in[m.method()].add();
+    if (m.method() == Method::ack) return on_ack(r);
+
+    r.server_key = transactions_.server_key(m, m.method());
+    if (auto* t = transactions_.find_server(r.server_key)) return on_retransmission(r, *t);
+    if (m.method() == Method::cancel) return on_cancel(r);
+    if (!validate(r)) return;
+    if (m.to_tag().empty()) {
+        on_initial(r);
+    } else {
+        on_in_dialog(r);
+    }
+}
+
+void Proxy::on_retransmission(Request& r, Transaction& t) {
+    count(ProxyEvent::request_absorbed);
+    const auto step = t.is_invite() ? fsm::invite_server(t.server_state, fsm::Event::request, false)
+                                    : fsm::request_server(t.server_state, fsm::Event::request, false);
+    if (!fsm::has(step.actions, fsm::Do::resend)) return;
+    if (t.response) {
+        count(ProxyEvent::response_retransmitted);
+        transmit(t.response.view(), t.reply);
+    } else if (t.is_invite() && t.server_state == fsm::State::proceeding) {
+        reply(r.m, r.in, 100, "Trying", LocalReply::trying);
+    }
+}
+
+void Proxy::on_ack(Request& r) {
+    const auto& m = r.m;
+    if (auto* t = transactions_.find_server(transactions_.server_key(m, Method::invite)); t != nullptr && t->is_invite()) {
+        // RFC 6026 §7.1: an ACK to a 2xx never belongs to the server transaction, even with the INVITE's branch.
+        if (t->server_state != fsm::State::accepted) {
+            const bool reliable = core::is_reliable(t->reply.transport);
+            const auto step = fsm::invite_server(t->server_state, fsm::Event::ack, reliable);
+            if (fsm::has(step.actions, fsm::Do::start_linger)) {
+                due(*t, Deadline::server_retransmit) = core::Tick::max();
+                due(*t, Deadline::server_end) = r.now + t4_;  // Timer I
+                transactions_.drop(t->response);
+            }
+            t->server_state = step.next;
+            return transactions_.settle(*t);
+        }
+    }
+    const auto uri = parse_uri(m.request_uri());
+    if (!uri || m.max_forwards() == 0) return drop(m.max_forwards() == 0 ? ProxyDrop::ack_no_hops : ProxyDrop::unanswerable);
+    r.uri = *uri;
+    r.routes = read_routes(m, r.uri, config_.listeners, keys_);
+    if (r.routes.malformed) return drop(ProxyDrop::unanswerable);
+    if (r.routes.strict_upstream) {
+        if (const auto target = parse_uri(r.routes.target_uri)) r.uri = *target;
+    }
+    forward_ack(r);
+}
+
+// The ACK to a 2xx is a message of its own: forwarded without a transaction (§16.11, §17.1.1.3).
+void Proxy::forward_ack(Request& r) {
+    if (r.m.to_tag().empty()) return drop(ProxyDrop::stray_ack);
+    const auto hop = route_in_dialog(r);
+    if (hop.code != 0) {
+        if (hop.why == LocalReply::forbidden_route) count(ProxyEvent::relay_refused);
+        return drop(hop.why == LocalReply::no_dialog ? ProxyDrop::stray_ack : ProxyDrop::refused_ack);
+    }
+    if (auto* d = dialogs_.get(hop.dialog); d != nullptr && d->state == DialogState::confirmed_no_ack) d->state = DialogState::confirmed;
+    forward(r, hop, nullptr);
+}
+
+// §16.3, in its order. False: a reply went out.
+bool Proxy::validate(Request& r) {
+    const auto& m = r.m;
+    const auto uri = parse_uri(m.request_uri());
+    if (!uri) return reply(m, r.in, 400, "Bad Request (bad_request_uri)", LocalReply::bad_request), false;
+    r.uri = *uri;
+    if (uri->scheme == Scheme::other) return reply(m, r.in, 416, "Unsupported URI Scheme", LocalReply::unsupported_scheme), false;
+    if (!uri->headers.empty()) return reply(m, r.in, 400, "Bad Request (headers in Request-URI)", LocalReply::bad_request), false;
+    if (m.max_forwards() == 0) return reply(m, r.in, 483, "Too Many Hops", LocalReply::too_many_hops), false;
+    if (config_.loop_detection) {
+        r.loop = loop_hash(r);
+        if (is_loop(m, r.loop, config_.listeners)) return reply(m, r.in, 482, "Loop Detected", LocalReply::loop), false;
+    }
+    if (const auto* h = m.first(HeaderId::proxy_require)) {
+        // We support no extension that a proxy could be required to: all of them are unsupported.
+        TextBuilder b{scratch_.take(1024)};
+        b << "Unsupported: ";
+        for (bool first = true; h != nullptr; h = m.next(h), first = false) b << (first ? "" : ", ") << m.at(h->value);
+        b << "\r\n";
+        if (b.overflowed()) return reply(m, r.in, 400, "Bad Request (Proxy-Require too long)", LocalReply::bad_request), false;
+        return reply(m, r.in, 420, "Bad Extension", LocalReply::bad_extension, b.view()), false;
+    }
+    r.routes = read_routes(m, r.uri, config_.listeners, keys_);
+    if (r.routes.malformed) return reply(m, r.in, 400, "Bad Request (bad Route)", LocalReply::bad_request), false;
+    if (r.routes.strict_upstream) {
+        const auto target = parse_uri(r.routes.target_uri);
+        if (!target) return reply(m, r.in, 400, "Bad Request (bad Route)", LocalReply::bad_request), false;
+        r.uri = *target;
+    }
+    return true;
+}
+
+void Proxy::on_initial(Request& r) {
+    const auto& m = r.m;
+    const bool for_us = r.routes.next.empty() && own_listener(r.uri, config_.listeners) != nullptr;
+    if (m.method() == Method::options && for_us) return answer_options(r);
+    if (r.in.zone == core::Zone::cluster) return start(r, route_from_cluster(r));
+    // Nobody outside chooses where we send an initial request: no relay through a forged or leftover Route.
+    if (!r.routes.next.empty()) {
+        count(ProxyEvent::relay_refused);
+        return reply(m, r.in, 403, "Forbidden (foreign Route)", LocalReply::forbidden_route);
+    }
+    const auto policy = config_.methods[static_cast<std::size_t>(m.method())];
+    if (policy == MethodPolicy::reject) return reply(m, r.in, 405, "Method Not Allowed", LocalReply::method_not_allowed, allow_);
+    if (draining_) return reply(m, r.in, 503, "Service Unavailable", LocalReply::draining, retry_after(r.call_id_hash));
+    start(r, route_balanced(r, policy == MethodPolicy::balance ? Transaction::Route::balanced : Transaction::Route::dispatched));
+}
+
+void Proxy::on_in_dialog(Request& r) {
+    const auto hop = route_in_dialog(r);
+    if (auto* d = dialogs_.get(hop.dialog); d != nullptr && hop.code == 0) note_in_dialog(r, *d);
+    start(r, hop);
+}
+
+// What a dialog's own requests tell about it: the CSeq reached, and a refreshed target (§12.2.2), for route repair and pings.
+void Proxy::note_in_dialog(Request& r, Dialog& d) {
+    const auto& m = r.m;
+    const bool from_caller = m.from_tag() == d.get(DialogText::caller_tag);
+    auto& cseq = from_caller ? d.caller_cseq : d.callee_cseq;
+    cseq = std::max(cseq, m.cseq().number);
+    const auto* contact = m.method() == Method::invite || m.method() == Method::update ? m.first(HeaderId::contact) : nullptr;
+    if (contact == nullptr) return;
+    const auto which = from_caller ? DialogText::caller_contact : DialogText::callee_contact;
+    const auto name_addr = parse_name_addr(m.at(contact->value));
+    if (!name_addr || name_addr->uri == d.get(which)) return;
+    auto texts = d.texts();
+    texts[static_cast<std::size_t>(which)] = name_addr->uri;
+    dialogs_.set_texts(d, texts);
+}
+
+void Proxy::answer_options(Request& r) {
+    if (draining_ || !router_.can_take_calls())
+        return reply(r.m, r.in, 503, "Service Unavailable", LocalReply::options_unavailable, retry_after(r.call_id_hash));
+    reply(r.m, r.in, 200, "OK", LocalReply::options_ok, scratch_.join({allow_, "Accept: application/sdp\r\nSupported: path\r\n"}));
+}
+
+DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
+    const auto& m = r.m;
+    DialogTexts texts{};
+    texts[static_cast<std::size_t>(DialogText::call_id)] = m.call_id();
+    texts[static_cast<std::size_t>(DialogText::caller_tag)] = m.from_tag();
+    const auto* contact = m.first(HeaderId::contact);
+    std::optional<NameAddr> name_addr;
+    if (contact != nullptr && (name_addr = parse_name_addr(m.at(contact->value))))
+        texts[static_cast<std::size_t>(DialogText::caller_contact)] = name_addr->uri;
+    // Record-Route values below ours lie between us and the caller: what the callee's requests follow behind us.
+    if (const auto* rr = m.first(HeaderId::record_route)) {
+        TextBuilder b{scratch_.take(1024)};
+        for (bool first = true; rr != nullptr; rr = m.next(rr), first = false) b << (first ? "" : ", ") << m.at(rr->value);
+        if (!b.overflowed()) texts[static_cast<std::size_t>(DialogText::caller_routes)] = b.view();
+    }
+    const auto handle = dialogs_.create(r.call_id_hash, texts);
+    auto* d = dialogs_.get(handle);
+    if (d == nullptr) return {};
+    d->started = r.now;
+    d->destination = hop.destination;
+    d->caller_in_cluster = hop.caller_in_cluster;
+    d->caller_cseq = m.cseq().number;
+    d->host = hop.caller_in_cluster ? r.in : hop.out;
+    d->client = hop.caller_in_cluster ? hop.out : r.in;
+    if (!hop.caller_in_cluster) {
+        // A client whose Via or Contact does not show the address its packets come from sits behind a NAT.
+        const auto via_address = core::IpAddress::parse(m.at(m.top_via().host));
+        std::optional<core::IpAddress> contact_address;
+        if (name_addr) {
+            if (const auto u = parse_uri(name_addr->uri)) contact_address = u->address();
+        }
+        d->symmetric = core::is_reliable(r.in.transport) || via_address != r.in.remote.address ||
+                       (contact_address && *contact_address != r.in.remote.address && is_private(*contact_address));
+    }
+    ++early_dialogs_;
+    count(ProxyEvent::dialog_created);
+    return handle;
+}
+
+// Makes the transaction and sends the first attempt. A refusal in `hop` becomes a reply.
+void Proxy::start(Request& r, const NextHop& found) {
+    auto hop = found;
+    const auto& m = r.m;
+    if (hop.code != 0) {
+        if (hop.why == LocalReply::forbidden_route) count(ProxyEvent::relay_refused);
+        const auto extra = hop.code == 503 ? retry_after(r.call_id_hash) : std::string_view{};
+        return reply(m, r.in, hop.code, hop.reason, hop.why, extra);
+    }
+    const bool balanced = hop.route == Transaction::Route::balanced;
+    auto* t = transactions_.create(r.server_key);
+    if (t == nullptr) {
+        drop(ProxyDrop::table_full);
+        if (balanced) router_.release(hop.destination);
+        return reply(m, r.in, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
+    }
+    const bool initial = m.to_tag().empty();
+    if (initial && m.method() == Method::invite) {
+        hop.dialog = open_dialog(r, hop);
+        auto* d = dialogs_.get(hop.dialog);
+        if (d == nullptr) {
+            count(ProxyEvent::dialog_table_full);
+            if (balanced) router_.release(hop.destination);
+            transactions_.settle(*t);
+            return reply(m, r.in, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
+        }
+        d->counted = balanced;
+        if (!balanced && config_.count_outbound && hop.caller_in_cluster && hop.destination != core::no_destination) {
+            router_.adopt(hop.destination);
+            d->counted = true;
+        }
+    }
+    hop.record_route = initial && forms_dialog(m.method());
+    t->kind = m.method() == Method::invite ? Transaction::Kind::invite : Transaction::Kind::request;
+    t->method = m.method();
+    t->route = hop.route;
+    t->initial = initial;
+    t->record_routed = hop.record_route;
+    t->dialog = hop.dialog;
+    t->call_id_hash = r.call_id_hash;
+    t->cseq = m.cseq().number;
+    t->started = r.now;
+    t->reply = reply_flow(m, r.in);
+    t->target = hop.out;
+    t->tried[0] = hop.caller_in_cluster ? core::no_destination : hop.destination;
+    t->server_state = t->is_invite() ? fsm::State::proceeding : fsm::State::trying;
+    count(ProxyEvent::transaction_created);
+    if (t->is_invite()) reply(m, r.in, 100, "Trying", LocalReply::trying);
+    if (!forward(r, hop, t)) {
+        // Nothing left us: the client's retransmission may try again.
+        if (initial && t->is_invite()) settle_dialog(*t, 500, r.now);
+        t->server_state = t->client_state = fsm::State::terminated;
+        return transactions_.settle(*t);
+    }
+    start_client(*t, r.now);
+    transactions_.settle(*t);
+}
+
+}  // namespace sipfront::sip

@@ -1,0 +1,341 @@
+// Responses (RFC 3261 §16.7), failover between hosts, and what they mean for the dialog.
+#include <algorithm>
+
+#include "sip/failover.hpp"
+#include "sip/proxy.hpp"
+#include "sip/text_builder.hpp"
+
+namespace sipfront::sip {
+namespace {
+
+constexpr fsm::Event event_of(int status) noexcept {
+    return status < 200 ? fsm::Event::provisional : status < 300 ? fsm::Event::success : fsm::Event::failure;
+}
+
+// RFC 3326: a Q.850 cause is the call's result, not the host's state.
+bool has_q850_reason(const Message& m) noexcept {
+    for (const auto* h = m.first(HeaderId::reason); h != nullptr; h = m.next(h)) {
+        auto rest = m.at(h->value);
+        for (std::string_view one; next_value(rest, one);)
+            if (iequals(trim(one.substr(0, one.find(';'))), "Q.850")) return true;
+    }
+    return false;
+}
+
+std::string_view contact_of(const Message& m) noexcept {
+    const auto* h = m.first(HeaderId::contact);
+    if (h == nullptr) return {};
+    auto rest = m.at(h->value);
+    std::string_view one;
+    next_value(rest, one);
+    const auto name_addr = parse_name_addr(one);
+    return name_addr ? name_addr->uri : std::string_view{};
+}
+
+}  // namespace
+
+// §18.1.2: the top Via must show a socket of ours.
+bool Proxy::is_ours(const TopVia& via, const Message& m) const noexcept {
+    const auto address = core::IpAddress::parse(m.at(via.host));
+    if (!address) return false;
+    const std::uint16_t port = via.port != 0 ? via.port : 5060;
+    return std::any_of(config_.listeners.begin(), config_.listeners.end(),
+                       [&](const Listener& l) { return l.local.address == *address && l.local.port == port; });
+}
+
+void Proxy::on_response(const Message& m, const core::Flow& in, core::Tick now) {
+    counters_.responses_in[static_cast<std::size_t>(std::min(m.status() / 100, 6))].add();
+    counters_.responses_in_by_method[m.method()].add();
+    if (!is_ours(m.top_via(), m)) return drop(ProxyDrop::foreign_response);
+    const auto branch_text = m.at(m.top_via().branch);
+    const auto branch = read_branch(branch_text);
+    if (!branch) return drop(ProxyDrop::foreign_response);
+    auto* t = transactions_.get(branch->transaction);
+    // RFC 6026 §7.3: a response without a transaction is dropped, no longer forwarded.
+    if (t == nullptr || branch->node != config_.node) return drop(ProxyDrop::stray_response);
+    if (branch->attempt != t->attempt || branch->mac != t->branch_mac) {
+        if (!verify_branch(branch_text, {m.call_id(), m.cseq().number, branch_below_top(m)}, keys_))
+            return drop(ProxyDrop::forged_response);
+    }
+    if (m.cseq().number != t->cseq) return drop(ProxyDrop::forged_response);
+    if (m.cseq().method == Method::cancel && t->is_invite()) {
+        auto* c = transactions_.get(t->cancels);
+        while (c != nullptr && c->attempt != branch->attempt) c = transactions_.get(c->cancels);
+        if (c == nullptr) return drop(ProxyDrop::stray_response);
+        return client_event(*c, event_of(m.status()), m, now);
+    }
+    if (m.cseq().method != t->method) return drop(ProxyDrop::forged_response);
+    if (branch->attempt != t->attempt) return on_abandoned(*t, *branch, m, in, now);
+    client_event(*t, event_of(m.status()), m, now);
+}
+
+// A response of a host that we had given up: ended politely, unless it answers the call while the next one still rings.
+void Proxy::on_abandoned(Transaction& t, const Branch& b, const Message& m, const core::Flow& in, core::Tick now) {
+    if (!t.is_invite()) return drop(ProxyDrop::late_response);
+    const auto own_via = m.at(m.top_via().value);
+    if (m.status() < 200) return send_cancel(t, b.attempt, own_via, in, now);
+    if (m.status() >= 300) return send_ack(t, m, in, false);
+    if (t.server_state == fsm::State::accepted) {
+        count(ProxyEvent::extra_success);
+        return forward_response(t, m, now);
+    }
+    if (t.server_state != fsm::State::proceeding) return drop(ProxyDrop::late_response);
+    count(ProxyEvent::late_winner);
+    cancel_current(t, now);
+    release_attempt(t);
+    const auto winner = t.tried[b.attempt];
+    if (auto* d = dialogs_.get(t.dialog)) {
+        d->destination = winner;
+        d->host.remote = in.remote;
+        if (t.route == Transaction::Route::balanced && winner != core::no_destination) {
+            router_.adopt(winner);
+            d->counted = true;
+        }
+    }
+    t.attempt = b.attempt;
+    t.branch_mac = b.mac;
+    t.target.remote = in.remote;
+    t.client_state = fsm::State::calling;
+    client_event(t, fsm::Event::success, m, now);
+}
+
+void Proxy::client_event(Transaction& t, fsm::Event e, const Message& m, core::Tick now) {
+    using fsm::Do;
+    const bool reliable = core::is_reliable(t.target.transport);
+    const bool invite = t.is_invite();
+    const auto step = invite ? fsm::invite_client(t.client_state, e, reliable) : fsm::request_client(t.client_state, e, reliable);
+    if (!fsm::has(step.actions, Do::pass_up) && !fsm::has(step.actions, Do::ack)) return drop(ProxyDrop::late_response);
+    t.client_state = step.next;
+    if (fsm::has(step.actions, Do::stop_retransmit)) due(t, Deadline::client_retransmit) = core::Tick::max();
+    if (fsm::has(step.actions, Do::slow_retransmit)) {
+        t.client_interval_ms = static_cast<std::uint32_t>(config_.timers.t2.count());
+        if (!reliable) due(t, Deadline::client_retransmit) = now + t2_;
+    }
+    if (fsm::has(step.actions, Do::stop_timeout)) due(t, Deadline::client_end) = core::Tick::max();
+    if (fsm::has(step.actions, Do::start_linger)) {
+        // M, D, K: of RFC 6026 §7.2, §17.1.1.2, §17.1.2.2.
+        due(t, Deadline::client_end) = now + (step.next == fsm::State::accepted ? t1x64_
+                                              : invite                          ? core::Duration{std::chrono::seconds{32}}
+                                                                                : t4_);
+    }
+    if (fsm::has(step.actions, Do::pass_up)) {
+        on_result(t, m, now);
+    } else {
+        send_ack(t, m, t.target, false);  // a retransmitted failure
+    }
+    transactions_.settle(t);
+}
+
+void Proxy::on_result(Transaction& t, const Message& m, core::Tick now) {
+    const auto host = t.tried[t.attempt];
+    if (t.kind == Transaction::Kind::local) {
+        if (m.status() >= 200) local_.local_done(t.tag, m.status(), now);
+        return;
+    }
+    if (t.kind == Transaction::Kind::cancel) return;
+    if (m.status() >= 200) return on_final(t, m, now);
+
+    if (host != core::no_destination && !t.provisional_seen) router_.report(host, Outcome::alive);
+    if (t.is_invite()) {
+        // Timer C, or the operator's shorter bound; each provisional above 100 starts it anew (§16.7 step 2).
+        const auto& timers = config_.timers;
+        if (due(t, Deadline::client_end) == core::Tick::max() || m.status() > 100)
+            due(t, Deadline::client_end) = now + (t.cancelled ? t1x64_ : core::Duration{std::min(timers.timer_c, timers.fr_inv_timer)});
+        if (t.cancelled) cancel_current(t, now);  // held until the host had answered (§9.1)
+    } else {
+        due(t, Deadline::client_end) = std::max(due(t, Deadline::client_end), t.started + t1x64_);
+    }
+    if (m.status() == 100) return;
+    t.provisional_seen = true;
+    if (auto* d = dialogs_.get(t.dialog); d != nullptr && t.initial && d->state == DialogState::unconfirmed) d->state = DialogState::early;
+    forward_response(t, m, now);
+}
+
+void Proxy::on_final(Transaction& t, const Message& m, core::Tick now) {
+    const auto host = t.tried[t.attempt];
+    const int status = m.status();
+    if (host != core::no_destination && !t.provisional_seen) router_.report(host, status == 503 ? Outcome::unavailable : Outcome::alive);
+    if (status >= 300) {
+        const AttemptEnd end{AttemptEnd::response, status, has_q850_reason(m)};
+        const auto attempts = std::min<std::size_t>(config_.fork_attempts, Transaction::max_attempts);
+        const AttemptContext context{t.is_invite(), t.provisional_seen, t.cancelled, static_cast<int>(attempts) - t.last_attempt - 1,
+                                     config_.failover_codes};
+        if (t.route != Transaction::Route::fixed && next_step(end, context) == NextStep::try_next) {
+            if (t.is_invite()) send_ack(t, m, t.target, false);
+            Answer answer;
+            if (try_next(t, now, answer)) return;
+            count(ProxyEvent::failover_exhausted);
+            // The other hosts are out or full: it is we who cannot serve.
+            if (status == 503 && answer != Answer::selected && !t.cancelled) {
+                finish(t, 503, "Service Unavailable", answer == Answer::full ? LocalReply::all_full : LocalReply::no_destination,
+                       retry_after(t.call_id_hash), now);
+                settle_dialog(t, status, now);
+                if (t.is_invite()) return send_ack(t, m, t.target, true);
+                return transactions_.drop(t.request);
+            }
+        }
+        if ((status == 401 || status == 407) && t.route != Transaction::Route::fixed && host != core::no_destination)
+            challenges_.remember(t.call_id_hash, host, now);
+    }
+    if (t.is_invite() && t.initial && status < 300) confirm_dialog(t, m, now);
+    forward_response(t, m, now);
+    settle_dialog(t, status, now);
+    if (t.is_invite() && status >= 300) {
+        send_ack(t, m, t.target, true);
+    } else if (!t.is_invite() || t.last_attempt == 0) {
+        transactions_.drop(t.request);  // nothing to retransmit, and no abandoned attempt left to cancel
+    }
+}
+
+void Proxy::forward_response(Transaction& t, const Message& m, core::Tick now) {
+    if (!server_event(t, event_of(m.status()), now)) return drop(ProxyDrop::late_response);
+    EditList edits{m};
+    const auto* via = m.first(HeaderId::via);
+    edits.erase_value(m, *via, m.at(m.top_via().value));
+    int status = m.status();
+    if (status == 503 && !config_.disable_503_translation) {
+        // §16.7 step 6: a 503 says that we are out of service; only we may say so.
+        status = 500;
+        edits.replace(0, m.headers_begin(), "SIP/2.0 500 Server Internal Error\r\n");
+        count(ProxyEvent::status_503_translated);
+    } else if (status == 487 && !t.cancelled && t.cancelled_attempts != 0) {
+        status = 408;  // cancelled by Timer C, not by the client
+        edits.replace(0, m.headers_begin(), "SIP/2.0 408 Request Timeout\r\n");
+    }
+    const bool from_cluster = t.target.zone == core::Zone::cluster;
+    if (from_cluster && m.status() >= 500) {
+        // A host's Retry-After speaks for that host; passed on it would make the client shun the whole cluster.
+        for (const auto* h = m.first(HeaderId::retry_after); h != nullptr; h = m.next(h)) edits.erase(h->line);
+    }
+    edit_trust(edits, m, t.target.zone, t.reply.zone, nullptr);
+    if (core::is_reliable(t.reply.transport) && m.content_length() < 0) {
+        TextBuilder b{scratch_.take(48)};
+        b << "Content-Length: " << static_cast<std::uint64_t>(m.body().size()) << "\r\n";
+        edits.insert(m.headers_end(), b.view());
+    }
+    if (edits.overflowed() || scratch_.overflowed()) return drop(ProxyDrop::too_large);
+    const auto room = out_.reserve(edits.size());
+    if (room.size() < edits.size() || room.empty()) return drop(ProxyDrop::no_buffer);
+    const auto n = edits.write(room);
+    // Kept for retransmitted requests: all but a 2xx to INVITE, which the host itself repeats.
+    if (!t.is_invite() || m.status() >= 300 || m.status() < 200) {
+        if (!transactions_.keep(t.response, {room.data(), n})) drop(ProxyDrop::no_image_room);
+    } else {
+        transactions_.drop(t.response);
+    }
+    out_.commit(n, t.reply);
+    counters_.responses_out[static_cast<std::size_t>(status / 100)].add();
+
+    const auto elapsed = static_cast<std::uint64_t>((now - t.started).count());
+    if (t.is_invite() && !t.answered_up) counters_.invite_first_response.record(elapsed);
+    if (t.is_invite() && m.status() >= 200 && m.status() < 300) counters_.invite_success.record(elapsed);
+    if (t.method == Method::bye && m.status() >= 200) counters_.bye_final.record(elapsed);
+    if (t.method == Method::register_ && m.status() >= 200) counters_.register_final.record(elapsed);
+    t.answered_up = true;
+}
+
+// Moves the server transaction for a response to be sent; false when it must not be.
+bool Proxy::server_event(Transaction& t, fsm::Event e, core::Tick now) {
+    using fsm::Do;
+    const bool reliable = core::is_reliable(t.reply.transport);
+    const auto step = t.is_invite() ? fsm::invite_server(t.server_state, e, reliable) : fsm::request_server(t.server_state, e, reliable);
+    if (!fsm::has(step.actions, Do::send)) return false;
+    t.server_state = step.next;
+    if (fsm::has(step.actions, Do::start_retransmit)) {
+        t.server_interval_ms = static_cast<std::uint32_t>(config_.timers.t1.count());
+        due(t, Deadline::server_retransmit) = now + t1_;
+    }
+    // H; L of RFC 6026; J. All 64*T1.
+    if (fsm::has(step.actions, Do::start_timeout) || fsm::has(step.actions, Do::start_linger)) due(t, Deadline::server_end) = now + t1x64_;
+    return true;
+}
+
+void Proxy::confirm_dialog(Transaction& t, const Message& m, core::Tick now) {
+    auto* d = dialogs_.get(t.dialog);
+    if (d == nullptr || d->state >= DialogState::confirmed_no_ack) return;
+    auto texts = d->texts();
+    const auto put = [&](DialogText which, std::string_view v) { texts[static_cast<std::size_t>(which)] = v; };
+    put(DialogText::callee_tag, m.to_tag());
+    put(DialogText::callee_contact, contact_of(m));
+    // Record-Route values above ours lie between us and the callee; a request towards it takes them in reverse (§12.1.2).
+    constexpr std::size_t room = 1024;
+    TextBuilder b{scratch_.take(room)};
+    std::array<std::string_view, 8> above;
+    std::size_t count_above = 0;
+    bool ours = false;
+    for (const auto* h = m.first(HeaderId::record_route); h != nullptr && !ours; h = m.next(h)) {
+        auto rest = m.at(h->value);
+        for (std::string_view one; !ours && next_value(rest, one);) {
+            const auto name_addr = parse_name_addr(one);
+            const auto uri = name_addr ? parse_uri(name_addr->uri) : std::nullopt;
+            ours = uri && own_listener(*uri, config_.listeners) != nullptr;
+            if (!ours && count_above < above.size()) above[count_above++] = one;
+        }
+    }
+    if (ours) {
+        for (std::size_t i = count_above; i > 0; --i) b << (i == count_above ? "" : ", ") << above[i - 1];
+        if (!b.overflowed()) put(DialogText::callee_routes, b.view());
+    }
+    dialogs_.set_texts(*d, texts);
+    d->state = DialogState::confirmed_no_ack;
+    --early_dialogs_;
+    dialogs_.expire_at(*d, now + core::Duration{config_.timers.dialog_timeout});
+    count(ProxyEvent::dialog_confirmed);
+}
+
+// What the final result of a transaction means for its dialog: a failed INVITE never made one, an answered BYE ends it.
+void Proxy::settle_dialog(Transaction& t, int status, core::Tick) {
+    auto* d = dialogs_.get(t.dialog);
+    if (d == nullptr) return;
+    if (t.is_invite() && t.initial && status >= 300) return end_dialog(*d, ProxyEvent::dialog_failed);
+    // A challenged BYE comes again with credentials: the call is still up.
+    if (t.method == Method::bye && status != 401 && status != 407) end_dialog(*d, ProxyEvent::dialog_ended);
+}
+
+void Proxy::end_dialog(Dialog& d, ProxyEvent why) noexcept {
+    if (d.counted) router_.release(d.destination);
+    if (d.state < DialogState::confirmed_no_ack) --early_dialogs_;
+    dialogs_.erase(d);
+    count(why);
+}
+
+void Proxy::release_attempt(Transaction& t) {
+    auto* d = dialogs_.get(t.dialog);
+    if (d == nullptr || !d->counted) return;
+    router_.release(d->destination);
+    d->counted = false;
+}
+
+// The current attempt brought no response (timeout) or could not be sent: next host, or the client hears of it.
+void Proxy::attempt_failed(Transaction& t, bool timeout, core::Tick now) {
+    const auto host = t.tried[t.attempt];
+    if (host != core::no_destination) router_.report(host, timeout ? Outcome::timeout : Outcome::transport_error);
+    const auto attempts = std::min<std::size_t>(config_.fork_attempts, Transaction::max_attempts);
+    const AttemptEnd end{timeout ? AttemptEnd::timeout : AttemptEnd::transport_error, 0, false};
+    const AttemptContext context{t.is_invite(), t.provisional_seen, t.cancelled, static_cast<int>(attempts) - t.last_attempt - 1,
+                                 config_.failover_codes};
+    Answer answer = Answer::selected;
+    if (t.route != Transaction::Route::fixed && next_step(end, context) == NextStep::try_next && try_next(t, now, answer))
+        return transactions_.settle(t);
+
+    t.client_state = fsm::State::terminated;
+    due(t, Deadline::client_retransmit) = due(t, Deadline::client_end) = core::Tick::max();
+    if (t.kind == Transaction::Kind::local) local_.local_done(t.tag, 0, now);
+    if (t.server_key != 0) {
+        count(ProxyEvent::transaction_timeout);
+        if (t.cancelled) {
+            finish(t, 487, "Request Terminated", LocalReply::request_terminated, {}, now);
+        } else if (t.is_invite()) {
+            finish(t, 408, "Request Timeout", LocalReply::timeout, {}, now);
+        }
+        // RFC 4320 §4.1: a 408 to a non-INVITE would come too late to help; it ends in silence.
+        if (t.server_state == fsm::State::trying || t.server_state == fsm::State::proceeding) {
+            t.server_state = fsm::State::terminated;
+            due(t, Deadline::server_end) = core::Tick::max();
+        }
+        settle_dialog(t, 408, now);
+    }
+    transactions_.settle(t);
+}
+
+}  // namespace sipfront::sip

@@ -1,0 +1,228 @@
+// Where in-dialog requests and the cluster's own requests go: along a verified cookie, by the dialog's record, or by
+// Route and Request-URI for the cluster alone. Everything else is refused: this is no open relay.
+#include "sip/proxy.hpp"
+#include "sip/text_builder.hpp"
+
+namespace sipfront::sip {
+
+Proxy::NextHop Proxy::refuse(int code, std::string_view reason, LocalReply why) noexcept {
+    NextHop hop;
+    hop.code = code;
+    hop.reason = reason;
+    hop.why = why;
+    return hop;
+}
+
+std::optional<Target> Proxy::numeric_target(const Uri& uri) noexcept {
+    if (uri.scheme != Scheme::sip && uri.scheme != Scheme::sips) return std::nullopt;
+    auto host = uri.address();
+    if (const auto maddr = uri.param("maddr")) host = core::IpAddress::parse(*maddr);
+    if (!host || host->is_multicast()) return std::nullopt;
+    const auto named = uri.param("transport");
+    const auto transport = uri.transport();
+    if (named && !transport) return std::nullopt;
+    Target t;
+    t.transport = transport.value_or(uri.scheme == Scheme::sips ? core::Transport::tls : core::Transport::udp);
+    t.remote = {*host, uri.port != 0 ? uri.port : core::default_port(t.transport)};
+    return t;
+}
+
+Proxy::NextHop Proxy::aim(NextHop hop, const Target& target, const core::Flow& in, const Listener* from) noexcept {
+    if (listener_at(target.remote, target.transport, config_.listeners) != nullptr)
+        return refuse(482, "Loop Detected (target is this proxy)", LocalReply::self_loop);
+    const auto fits = [&](const Listener& l) {
+        return l.transport == target.transport && l.local.address.family() == target.remote.address.family();
+    };
+    // The socket the route names, else the one the request came to, else the virtual IP, else any that fits.
+    const Listener* best = from != nullptr && fits(*from) ? from : nullptr;
+    if (best == nullptr) {
+        const auto* arrived = listener_at(in.local, in.transport, config_.listeners);
+        if (arrived != nullptr && fits(*arrived)) best = arrived;
+    }
+    for (const bool virtual_ip : {true, false}) {
+        for (const auto& l : config_.listeners)
+            if (best == nullptr && l.virtual_ip == virtual_ip && fits(l)) best = &l;
+    }
+    if (best == nullptr) {
+        drop(ProxyDrop::no_listener);
+        return refuse(503, "Service Unavailable (no socket for this transport)", LocalReply::unresolvable);
+    }
+    hop.out = {};
+    hop.out.local = best->local;
+    hop.out.remote = target.remote;
+    hop.out.listener = best->id;
+    hop.out.transport = target.transport;
+    hop.out.zone = router_.zone_of(target.remote);
+    return hop;
+}
+
+Proxy::NextHop Proxy::route_in_dialog(const Request& r) {
+    const auto& m = r.m;
+    if (r.routes.cookie) return route_by_cookie(r, *r.routes.cookie);
+    if (r.routes.cookie_present) return refuse(403, "Forbidden (route does not verify)", LocalReply::forbidden_route);
+    const bool cluster = r.in.zone == core::Zone::cluster;
+    if (!cluster && !r.routes.next.empty()) return refuse(403, "Forbidden (foreign Route)", LocalReply::forbidden_route);
+    if (config_.repair_routes && r.routes.next.empty()) {
+        auto* d = dialogs_.find(m.call_id(), m.from_tag());
+        if (d == nullptr) d = dialogs_.find(m.call_id(), m.to_tag());
+        if (d != nullptr) return repair_route(r, *d);
+    }
+    if (cluster) return route_from_cluster(r);
+    return refuse(481, "Call/Transaction Does Not Exist", LocalReply::no_dialog);
+}
+
+Proxy::NextHop Proxy::route_by_cookie(const Request& r, const RouteCookie& c) {
+    NextHop hop;
+    if (c.node == config_.node) {
+        if (const auto* d = dialogs_.get(c.dialog); d != nullptr && d->call_id_hash == r.call_id_hash) hop.dialog = c.dialog;
+    }
+    const bool from_host_side = r.routes.from_caller == c.caller_in_cluster;
+    // The host's own address stays trusted for its dialogs when the host has left the configuration.
+    const bool in_cluster = r.in.zone == core::Zone::cluster || r.in.remote.address == c.host.address;
+    if (from_host_side) {
+        if (!in_cluster) return refuse(403, "Forbidden (not from the cluster)", LocalReply::forbidden_route);
+        return route_towards_client(r, c, hop);
+    }
+    return route_towards_host(r, c, hop);
+}
+
+// From outside: the next hop is the cookie's host, or another address of the cluster; no foreign Route may remain.
+Proxy::NextHop Proxy::route_towards_host(const Request& r, const RouteCookie& c, NextHop hop) {
+    const auto cluster_target = [&](const Uri& uri) -> std::optional<Target> {
+        auto t = numeric_target(uri);
+        if (t && t->remote != c.host && router_.zone_of(t->remote) != core::Zone::cluster) t.reset();
+        return t;
+    };
+    Target target{.destination = core::no_destination, .remote = c.host, .transport = c.host_transport};
+    const auto* d = dialogs_.get(hop.dialog);
+    if (!r.routes.next.empty()) {
+        const auto uri = parse_uri(r.routes.next_uri);
+        const auto t = uri ? cluster_target(*uri) : std::nullopt;
+        if (!t) return refuse(403, "Forbidden (foreign Route)", LocalReply::forbidden_route);
+        target = *t;
+        hop.follow_next_route = true;
+    } else if (own_listener(r.uri, config_.listeners) != nullptr) {
+        // The client addresses us instead of the host: its Contact is known from the dialog, or the host sorts it out.
+        if (d != nullptr) hop.uri = d->get(d->caller_in_cluster ? DialogText::caller_contact : DialogText::callee_contact);
+    } else if (const auto t = cluster_target(r.uri)) {
+        target = *t;
+    } else if (r.uri.address() || r.uri.param("maddr")) {
+        const auto contact =
+            d != nullptr ? d->get(d->caller_in_cluster ? DialogText::caller_contact : DialogText::callee_contact) : std::string_view{};
+        if (contact.empty() || contact != r.m.request_uri())
+            return refuse(403, "Forbidden (Request-URI is not of this dialog)", LocalReply::forbidden_route);
+    }
+    hop.destination = router_.find(target.remote, target.transport);
+    return aim(hop, target, r.in, r.routes.towards);
+}
+
+// From the cluster: a foreign Route is followed; else the client's Contact, or the flow it really comes from.
+Proxy::NextHop Proxy::route_towards_client(const Request& r, const RouteCookie& c, NextHop hop) {
+    Target flow{.destination = core::no_destination, .remote = c.client, .transport = c.client_transport};
+    std::optional<Target> target;
+    if (!r.routes.next.empty()) {
+        const auto uri = parse_uri(r.routes.next_uri);
+        target = uri ? numeric_target(*uri) : std::nullopt;
+        if (!target) return refuse(478, "Unresolvable Destination", LocalReply::unresolvable);
+        hop.follow_next_route = true;
+    } else if (own_listener(r.uri, config_.listeners) != nullptr) {
+        if (const auto* d = dialogs_.get(hop.dialog))
+            hop.uri = d->get(d->caller_in_cluster ? DialogText::callee_contact : DialogText::caller_contact);
+    } else if (!c.symmetric) {
+        target = numeric_target(r.uri);
+    }
+    const bool by_flow = !target;
+    hop = aim(hop, target.value_or(flow), r.in, r.routes.towards);
+    if (by_flow) hop.out.connection = c.connection;
+    return hop;
+}
+
+// A request that lost its route set (integrated sipp scenarios, broken phones) but fits a live dialog by Call-ID and tags.
+Proxy::NextHop Proxy::repair_route(const Request& r, Dialog& d) {
+    const auto& m = r.m;
+    const auto caller_tag = d.get(DialogText::caller_tag);
+    const auto callee_tag = d.get(DialogText::callee_tag);
+    const bool from_caller = m.from_tag() == caller_tag;
+    const auto other = from_caller ? m.to_tag() : m.from_tag();
+    if ((!from_caller && m.to_tag() != caller_tag) || (!callee_tag.empty() && other != callee_tag))
+        return refuse(481, "Call/Transaction Does Not Exist", LocalReply::no_dialog);
+
+    const bool towards_host = from_caller != d.caller_in_cluster;
+    if (!towards_host && r.in.zone != core::Zone::cluster && r.in.remote.address != d.host.remote.address)
+        return refuse(403, "Forbidden (not from the cluster)", LocalReply::forbidden_route);
+    NextHop hop;
+    hop.dialog = dialogs_.handle_of(d);
+    const auto contact = d.get(from_caller ? DialogText::callee_contact : DialogText::caller_contact);
+    const auto routes = d.get(from_caller ? DialogText::callee_routes : DialogText::caller_routes);
+    if (own_listener(r.uri, config_.listeners) != nullptr && !contact.empty()) hop.uri = contact;
+    count(ProxyEvent::route_repaired);
+
+    const auto& flow = towards_host ? d.host : d.client;
+    Target target{.destination = d.destination, .remote = flow.remote, .transport = flow.transport};
+    if (!routes.empty()) {
+        auto rest = routes;
+        std::string_view first;
+        next_value(rest, first);
+        const auto name_addr = parse_name_addr(first);
+        const auto uri = name_addr ? parse_uri(name_addr->uri) : std::nullopt;
+        const auto t = uri ? numeric_target(*uri) : std::nullopt;
+        if (!t) return refuse(478, "Unresolvable Destination", LocalReply::unresolvable);
+        target.remote = t->remote;
+        target.transport = t->transport;
+        hop.routes = routes;
+    } else if (!d.symmetric && !towards_host && !contact.empty()) {
+        const auto uri = parse_uri(contact);
+        if (const auto t = uri ? numeric_target(*uri) : std::nullopt) {
+            target.remote = t->remote;
+            target.transport = t->transport;
+        }
+    }
+    hop.destination = towards_host ? d.destination : core::no_destination;
+    hop = aim(hop, target, r.in, listener_at(flow.local, flow.transport, config_.listeners));
+    if (target.remote == flow.remote) hop.out.connection = flow.connection;
+    return hop;
+}
+
+// A request from a host goes where its Route or Request-URI says; it is never balanced back.
+Proxy::NextHop Proxy::route_from_cluster(const Request& r) {
+    NextHop hop;
+    hop.caller_in_cluster = true;
+    hop.destination = router_.find(r.in.remote, r.in.transport);
+    if (!r.routes.next.empty()) {
+        const auto uri = parse_uri(r.routes.next_uri);
+        const auto target = uri ? numeric_target(*uri) : std::nullopt;
+        if (!target) return refuse(478, "Unresolvable Destination", LocalReply::unresolvable);
+        hop.follow_next_route = true;
+        return aim(hop, *target, r.in, r.routes.towards);
+    }
+    if (own_listener(r.uri, config_.listeners) != nullptr) {
+        if (config_.cluster_to_self == SelfPolicy::balance_elsewhere && r.m.method() == Method::invite && r.m.to_tag().empty())
+            return route_balanced(r, Transaction::Route::balanced);
+        return refuse(404, "Not Found (the Request-URI names the proxy)", LocalReply::self_loop);
+    }
+    const auto target = numeric_target(r.uri);
+    if (!target) return refuse(478, "Unresolvable Destination", LocalReply::unresolvable);
+    return aim(hop, *target, r.in, r.routes.towards);
+}
+
+Proxy::NextHop Proxy::route_balanced(const Request& r, Transaction::Route how) {
+    core::DestinationId preferred = core::no_destination;
+    if (r.m.first(HeaderId::authorization) != nullptr || r.m.first(HeaderId::proxy_authorization) != nullptr) {
+        preferred = challenges_.find(r.call_id_hash, r.now);
+        if (preferred != core::no_destination) count(ProxyEvent::challenge_followed);
+    }
+    const RouteQuery query{.request = r.m, .from = r.in, .now = r.now, .call_id_hash = r.call_id_hash, .preferred = preferred, .tried = {}};
+    const bool balance = how == Transaction::Route::balanced;
+    const auto answer = balance ? router_.balance(query) : router_.dispatch(query);
+    if (answer.answer == Answer::full) return refuse(503, "Service Unavailable (all hosts full)", LocalReply::all_full);
+    if (answer.answer == Answer::unavailable) return refuse(503, "Service Unavailable (no host)", LocalReply::no_destination);
+    NextHop hop;
+    hop.destination = answer.target.destination;
+    hop.route = how;
+    const auto* towards = r.routes.towards;
+    const auto found = aim(hop, answer.target, r.in, towards);
+    if (found.code != 0 && balance) router_.release(answer.target.destination);
+    return found;
+}
+
+}  // namespace sipfront::sip

@@ -1,0 +1,57 @@
+// Route preprocessing (RFC 3261 §16.4): which Route values are ours, what they say, and what is left.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "core/keys.hpp"
+#include "sip/config.hpp"
+#include "sip/edit.hpp"
+#include "sip/message.hpp"
+#include "sip/token.hpp"
+#include "sip/uri.hpp"
+
+namespace sipfront::sip {
+
+// The listener that `uri` names by host, port and transport, or nullptr. A missing port is the scheme's default; `maddr` that
+// names us counts as the host (§16.4).
+const Listener* own_listener(const Uri& uri, std::span<const Listener> listeners) noexcept;
+const Listener* listener_at(const core::Endpoint& e, core::Transport t, std::span<const Listener> listeners) noexcept;
+
+// One Route value of ours that has to go.
+struct OwnRoute {
+    const Header* header;
+    std::string_view value;
+};
+
+struct RouteInfo {
+    std::array<OwnRoute, 2> own;      // two after a double Record-Route
+    std::size_t own_count = 0;
+    const Listener* towards = nullptr;  // the listener of the last own value: requests leave from there
+    bool cookie_present = false;      // an own value had `sf=`, valid or not
+    std::optional<RouteCookie> cookie;
+    bool from_caller = true;          // which tag the cookie verified with
+    std::string_view next;            // the first Route value that is not ours; empty when none is left
+    std::string_view next_uri;        // its addr-spec
+    bool next_is_strict = false;      // it lacks `lr`
+    // Strict router upstream: the Request-URI was ours and the last Route value takes its place.
+    bool strict_upstream = false;
+    const Header* target_header = nullptr;
+    std::string_view target_value;    // the Route value to remove
+    std::string_view target_uri;      // the new Request-URI
+    bool malformed = false;           // a Route value that is no name-addr: 400
+};
+
+// Reads the Route set of a request. `uri` is its parsed Request-URI.
+RouteInfo read_routes(const Message& m, const Uri& uri, std::span<const Listener> listeners, const core::KeyRing& keys) noexcept;
+
+// Whether any Via below the top one is ours with the same loop part: the request came around unchanged (§16.3 step 4).
+bool is_loop(const Message& m, std::uint32_t loop, std::span<const Listener> listeners) noexcept;
+
+// The branch of the Via value below the top one, which the MAC of our branch covers; empty when there is none.
+std::string_view branch_below_top(const Message& m) noexcept;
+
+}  // namespace sipfront::sip

@@ -1,0 +1,86 @@
+// Signed tokens that let the network carry our state: the branch of our Via and the cookie of our Record-Route. Both name a
+// slab entry of the node that made them, so that this node needs no lookup, and hold what any other node needs to go on.
+// The MAC is SipHash-2-4 under a key of the shared key ring; a token that does not verify is nobody's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "core/endpoint.hpp"
+#include "core/keys.hpp"
+#include "core/types.hpp"
+
+namespace sipfront::sip {
+
+struct Transaction;
+struct Dialog;
+using TransactionHandle = core::Handle<Transaction>;
+using DialogHandle = core::Handle<Dialog>;
+
+// Text of a token in a fixed buffer, so that making one allocates nothing.
+template <std::size_t N>
+struct TokenText {
+    std::array<char, N> chars;
+    std::size_t length = 0;
+
+    [[nodiscard]] std::string_view view() const noexcept { return {chars.data(), length}; }
+};
+
+inline constexpr std::string_view magic_cookie = "z9hG4bK";  // RFC 3261 §8.1.1.7
+
+// The branch parameter of a request that we send: z9hG4bK + 32 characters of base64url.
+struct Branch {
+    enum class Kind : std::uint8_t { proxied, stateless, local };
+
+    core::NodeId node{};
+    Kind kind = Kind::proxied;
+    std::uint8_t attempt = 0;       // 0..15: which try of the transaction
+    TransactionHandle transaction;  // empty for Kind::stateless
+    std::uint32_t loop = 0;         // hash of what must differ for a spiral (RFC 3261 §16.6 step 8)
+    std::uint64_t mac = 0;
+};
+// What the MAC covers besides the token itself: a response that quotes them otherwise is forged.
+struct BranchBinding {
+    std::string_view call_id;
+    std::uint32_t cseq = 0;
+    std::string_view client_branch;  // branch of the Via below ours; empty for our own requests
+};
+using BranchText = TokenText<40>;
+
+// Fills `b.mac`.
+BranchText make_branch(Branch& b, const BranchBinding& binding, const core::KeyRing& keys) noexcept;
+// Reads the fields; the MAC is not verified yet. nullopt: not of our making. The magic cookie is taken in any case.
+std::optional<Branch> read_branch(std::string_view branch) noexcept;
+// Verifies the MAC of a branch that read_branch() gave.
+bool verify_branch(std::string_view branch, const BranchBinding& binding, const core::KeyRing& keys) noexcept;
+
+// The `sf` parameter of our Record-Route URI: everything that in-dialog requests need to be routed by any node.
+struct RouteCookie {
+    core::NodeId node{};
+    bool caller_in_cluster = false;  // which side made the call
+    bool symmetric = false;          // the client is reached at its flow's address, whatever its Contact says (NAT, streams)
+    core::Transport host_transport = core::Transport::udp;
+    core::Transport client_transport = core::Transport::udp;
+    DialogHandle dialog;             // on the node that made it
+    core::Endpoint host;             // the destination's address
+    core::Endpoint client;           // where the client's packets come from
+    core::ConnectionId connection = core::no_connection;
+};
+using CookieText = TokenText<96>;
+
+CookieText make_cookie(const RouteCookie& c, std::string_view call_id, std::string_view caller_tag, const core::KeyRing& keys) noexcept;
+// nullopt: malformed, unknown key, or the MAC does not fit this Call-ID and caller's tag.
+std::optional<RouteCookie> open_cookie(std::string_view text, std::string_view call_id, std::string_view caller_tag,
+                                       const core::KeyRing& keys) noexcept;
+
+// A To tag for replies of our own: the same for each retransmission of one request (RFC 3261 §16.7, §8.2.6.2).
+TokenText<16> make_local_tag(std::string_view call_id, std::string_view from_tag, std::string_view branch, const core::KeyRing& keys) noexcept;
+
+// Base64url without padding (RFC 4648 §5). `out` has room for 4 * ceil(n / 3) characters; returns the length.
+std::size_t base64url_encode(const std::uint8_t* in, std::size_t n, char* out) noexcept;
+// Returns the number of octets, or 0 when a character is foreign or there are more than `room` octets.
+std::size_t base64url_decode(std::string_view in, std::uint8_t* out, std::size_t room) noexcept;
+
+}  // namespace sipfront::sip

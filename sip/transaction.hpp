@@ -1,0 +1,142 @@
+// One proxied request: the server transaction towards its sender and the client transaction towards its target, and the
+// table that finds both. RFC 3261 §16.2 (stateful proxy), §17.1.3 and §17.2.3 (matching), §17 Table 4 (timers).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "core/byte_slab.hpp"
+#include "core/flat_table.hpp"
+#include "core/flow.hpp"
+#include "core/hash.hpp"
+#include "core/slab.hpp"
+#include "core/tick.hpp"
+#include "core/timer_wheel.hpp"
+#include "sip/message.hpp"
+#include "sip/token.hpp"
+#include "sip/tx_fsm.hpp"
+
+namespace sipfront::sip {
+
+// Deadlines of a transaction. What the `_end` ones mean follows from the state: B/F, fr_timer or Timer C while a final is
+// awaited, D/K/M afterwards on the client side; H, then I, or J, or L on the server side.
+enum class Deadline : std::uint8_t { server_retransmit, server_end, client_retransmit, client_end, count_ };
+
+struct Transaction {
+    static constexpr std::size_t max_attempts = 8;
+
+    enum class Kind : std::uint8_t {
+        invite,
+        request,  // any other proxied request
+        cancel,   // our CANCEL of an INVITE's branch: client side only
+        local,    // a request of our own (probe): client side only
+    };
+    // How its target was chosen.
+    enum class Route : std::uint8_t { fixed, balanced, dispatched };
+
+    std::uint64_t server_key = 0;  // 0: no server side
+    std::uint64_t call_id_hash = 0;
+    std::uint64_t branch_mac = 0;  // of the current attempt
+    std::uint64_t tag = 0;         // the caller's own mark of a local request
+    core::Flow reply;              // where responses go
+    core::Flow target;             // where the current attempt goes
+    core::Tick started{};
+    std::array<core::Tick, static_cast<std::size_t>(Deadline::count_)> due;
+    core::Tick wake = core::Tick::max();  // when the wheel fires for us; at or before the earliest deadline
+    core::TimerId timer;
+    core::Bytes request;   // as forwarded; after a non-2xx final the ACK
+    core::Bytes response;  // the last one sent to the client
+    core::Bytes reason;    // Reason header lines of the client's CANCEL (RFC 3326)
+    DialogHandle dialog;
+    TransactionHandle cancels;    // INVITE: its CANCELs, newest first; CANCEL: the next older one
+    std::uint32_t cseq = 0;
+    std::uint32_t server_interval_ms = 0, client_interval_ms = 0;
+    std::uint16_t top_length = 0;  // octets of Via and Record-Route that we put behind the start line
+    std::array<core::DestinationId, max_attempts> tried{};
+    std::uint8_t attempt = 0;       // of the current branch
+    std::uint8_t last_attempt = 0;  // tried[0..last_attempt] were used
+    std::uint8_t cancelled_attempts = 0;  // bit a: a CANCEL went out for attempt a
+    Kind kind = Kind::request;
+    Route route = Route::fixed;
+    Method method = Method::unknown;
+    fsm::State server_state = fsm::State::terminated;
+    fsm::State client_state = fsm::State::terminated;
+    bool cancelled = false;         // the client wants it ended: no new attempt
+    bool provisional_seen = false;  // above 100
+    bool initial = false;           // creates a dialog (or is outside of any)
+    bool record_routed = false;
+    bool answered_up = false;       // a response above 100 was forwarded
+    bool ack_kept = false;          // `request` holds the ACK, for retransmitted finals
+
+    Transaction() { due.fill(core::Tick::max()); }
+    [[nodiscard]] core::Tick& deadline(Deadline d) noexcept { return due[static_cast<std::size_t>(d)]; }
+    [[nodiscard]] bool is_invite() const noexcept { return kind == Kind::invite; }
+    [[nodiscard]] bool ended() const noexcept {
+        return server_state == fsm::State::terminated && client_state == fsm::State::terminated;
+    }
+};
+
+// One worker's transactions: bounded, no allocation after construction.
+class TransactionTable {
+public:
+    TransactionTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SipKey& key, core::Tick start);
+    TransactionTable(const TransactionTable&) = delete;
+    TransactionTable& operator=(const TransactionTable&) = delete;
+    ~TransactionTable();
+
+    // §17.2.3: branch, sent-by and method, where ACK and CANCEL look for the INVITE's when `as` says so; without the magic
+    // cookie by Request-URI, From tag, Call-ID, CSeq and top Via (RFC 2543).
+    [[nodiscard]] std::uint64_t server_key(const Message& m, Method as) const noexcept;
+
+    // nullptr when full, or when `server_key` is taken. `server_key` 0: no server side.
+    Transaction* create(std::uint64_t server_key);
+    [[nodiscard]] Transaction* find_server(std::uint64_t key) noexcept;
+    [[nodiscard]] Transaction* get(TransactionHandle h) noexcept { return slab_.get(h); }
+    [[nodiscard]] TransactionHandle handle_of(const Transaction& t) const noexcept { return slab_.handle_of(&t); }
+    void prefetch_server(std::uint64_t key) const noexcept { servers_.prefetch(key); }
+
+    // Images are kept in the byte slab; the old one is freed. False: no room, the image is then empty.
+    bool keep(core::Bytes& image, std::string_view bytes) noexcept;
+    void drop(core::Bytes& image) noexcept;
+
+    // Call after deadlines or states changed: frees an ended transaction, else arms its one timer. `t` may be gone then.
+    void settle(Transaction& t);
+
+    // Calls fire(Transaction&) for each one with a due deadline, at most `max` of them. The callee handles the deadlines that
+    // are <= now and must call settle().
+    template <class F>
+    void advance(core::Tick now, F&& fire, std::size_t max) {
+        wheel_.advance(
+            now,
+            [&](std::uint64_t payload, core::Tick) {
+                auto* t = slab_.get({static_cast<std::uint32_t>(payload), static_cast<std::uint32_t>(payload >> 32)});
+                if (t == nullptr) return;
+                t->timer = {};
+                t->wake = core::Tick::max();
+                if (earliest(*t) <= now) {
+                    fire(*t);
+                } else {
+                    settle(*t);  // the deadline had moved: lazily armed
+                }
+            },
+            max);
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return slab_.size(); }
+    // Those with a server side: what others asked of us, without our own probes and CANCELs.
+    [[nodiscard]] std::size_t servers() const noexcept { return servers_.size(); }
+    [[nodiscard]] std::size_t timers() const noexcept { return wheel_.size(); }
+
+private:
+    static core::Tick earliest(const Transaction& t) noexcept;
+    void free(Transaction& t) noexcept;
+
+    core::Slab<Transaction> slab_;
+    core::FlatTable<TransactionHandle> servers_;
+    core::TimerWheel wheel_;
+    core::ByteSlab& bytes_;
+    core::SipKey key_;
+};
+
+}  // namespace sipfront::sip
