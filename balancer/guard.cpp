@@ -1,0 +1,90 @@
+#include "balancer/guard.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace sipfront::balancer {
+namespace {
+
+constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+std::uint64_t hash_source(const core::SipKey& key, const core::IpAddress& source) noexcept {
+    // An IPv6 host owns its whole /64 and may send from any address of it.
+    const auto octets = source.bytes().first(source.is_v4() ? 4 : 8);
+    std::array<char, 8> text{};
+    std::ranges::transform(octets, text.begin(), [](std::uint8_t o) { return static_cast<char>(o); });
+    return core::siphash13(key, {text.data(), octets.size()}) | 1;
+}
+
+}  // namespace
+
+std::string_view name(GuardVerdict v) noexcept {
+    switch (v) {
+        case GuardVerdict::pass:
+            return "pass";
+        case GuardVerdict::denied:
+            return "denied";
+        case GuardVerdict::rate_limited:
+            return "rate_limited";
+        case GuardVerdict::scanner:
+            return "scanner";
+        case GuardVerdict::count_:
+            break;
+    }
+    return "unknown";
+}
+
+GuardPolicy::GuardPolicy(const GuardConfig& config) : allow_{config.allow}, deny_{config.deny} {
+    for (auto agent : config.scanner_agents) {
+        std::ranges::transform(agent, agent.begin(), lower);
+        if (!agent.empty()) scanners_.push_back(std::move(agent));
+    }
+    if (config.rate_per_source == 0) return;
+    cost_ = core::Duration{1'000'000'000} / config.rate_per_source;
+    allowance_ = cost_ * (std::max(config.rate_burst, 1U) - 1);
+}
+
+bool GuardPolicy::admits(const core::IpAddress& source, core::Zone zone) const noexcept {
+    if (zone == core::Zone::cluster) return true;
+    if (deny_.contains(source)) return false;
+    return zone == core::Zone::carrier || allow_.empty() || allow_.contains(source);
+}
+
+bool GuardPolicy::is_scanner(std::string_view user_agent) const noexcept {
+    const auto same = [](char a, char b) { return lower(a) == b; };
+    return std::ranges::any_of(scanners_, [&](const std::string& s) { return !std::ranges::search(user_agent, s, same).empty(); });
+}
+
+SourceLimiter::SourceLimiter(std::uint32_t sources, const core::SipKey& key)
+    : key_{key}, sets_(std::bit_ceil(std::max<std::size_t>(sources, ways)) / ways) {}
+
+bool SourceLimiter::admit(const GuardPolicy& policy, const core::IpAddress& source, core::Tick now) noexcept {
+    if (policy.cost() == core::Duration::zero()) return true;
+    const auto hash = hash_source(key_, source);
+    auto& buckets = sets_[(hash >> 16) & (sets_.size() - 1)].buckets;
+    auto* bucket = std::ranges::find(buckets, hash, &Bucket::source);
+    if (bucket == buckets.end()) {
+        const auto standing = [](const Bucket& b) { return b.source == 0 ? core::Tick::min() : b.paid_until; };
+        bucket = std::ranges::min_element(buckets, {}, standing);
+        *bucket = {hash, now};
+    }
+    const auto paid_until = std::max(bucket->paid_until, now);
+    if (paid_until - now > policy.allowance()) return false;
+    bucket->paid_until = paid_until + policy.cost();
+    return true;
+}
+
+GuardVerdict Guard::check_source(const GuardPolicy& policy, const core::IpAddress& source, core::Zone zone, core::Tick now) noexcept {
+    if (!policy.admits(source, zone)) return GuardVerdict::denied;
+    if (zone == core::Zone::outside && !limiter_.admit(policy, source, now)) return GuardVerdict::rate_limited;
+    return GuardVerdict::pass;
+}
+
+GuardVerdict Guard::check(const GuardPolicy& policy, const core::IpAddress& source, core::Zone zone, std::string_view user_agent,
+                          core::Tick now) noexcept {
+    const auto verdict = check_source(policy, source, zone, now);
+    if (verdict != GuardVerdict::pass || zone != core::Zone::outside) return verdict;
+    return policy.is_scanner(user_agent) ? GuardVerdict::scanner : GuardVerdict::pass;
+}
+
+}  // namespace sipfront::balancer
