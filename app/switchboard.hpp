@@ -1,0 +1,62 @@
+// The mailboxes of the process: messages from the worker that received them to the one that owns their call, health evidence
+// from workers to control, commands from control to workers. Every one has a single producer and a single consumer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "balancer/health_fsm.hpp"
+#include "core/flow.hpp"
+#include "core/mailbox.hpp"
+#include "core/types.hpp"
+
+namespace sipfront::app {
+
+// A message on its way to its owner, with the hash that named the owner.
+struct Steered {
+    core::Inbound message;
+    std::uint64_t call_id_hash = 0;
+};
+
+struct WorkerCommand {
+    enum class Kind : std::uint8_t {
+        drain,  // no new dialogs and registrations
+        probe,  // of `destination`, now
+    };
+    Kind kind = Kind::drain;
+    core::DestinationId destination = core::no_destination;
+};
+
+class Switchboard {
+public:
+    using Lane = core::Mailbox<Steered, 2048>;
+    using EvidenceBox = core::Mailbox<balancer::HealthEvent, 1024>;
+    using CommandBox = core::Mailbox<WorkerCommand, 256>;
+
+    explicit Switchboard(std::uint32_t workers) : workers_{workers} {
+        for (std::uint32_t i = 0; i < workers * workers; ++i) lanes_.push_back(std::make_unique<Lane>());
+        for (std::uint32_t i = 0; i < workers; ++i) {
+            evidence_.push_back(std::make_unique<EvidenceBox>());
+            commands_.push_back(std::make_unique<CommandBox>());
+        }
+    }
+
+    [[nodiscard]] std::uint32_t workers() const noexcept { return workers_; }
+    [[nodiscard]] Lane& lane(core::WorkerId from, core::WorkerId to) noexcept {
+        return *lanes_[core::raw(from) * workers_ + core::raw(to)];
+    }
+    [[nodiscard]] const Lane& lane(core::WorkerId from, core::WorkerId to) const noexcept {
+        return *lanes_[core::raw(from) * workers_ + core::raw(to)];
+    }
+    [[nodiscard]] EvidenceBox& evidence(core::WorkerId from) noexcept { return *evidence_[core::raw(from)]; }
+    [[nodiscard]] CommandBox& commands(core::WorkerId to) noexcept { return *commands_[core::raw(to)]; }
+
+private:
+    std::uint32_t workers_;
+    std::vector<std::unique_ptr<Lane>> lanes_;
+    std::vector<std::unique_ptr<EvidenceBox>> evidence_;
+    std::vector<std::unique_ptr<CommandBox>> commands_;
+};
+
+}  // namespace sipfront::app

@@ -1,0 +1,277 @@
+// One poll core's whole work, over any port: receive, steer by Call-ID, guard, parse, proxy, transmit; timers and probes in
+// between. The same code runs over DPDK in the daemon and over a fake port with a manual clock in tests/sim.
+#pragma once
+
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "app/switchboard.hpp"
+#include "app/worker_stats.hpp"
+#include "balancer/guard.hpp"
+#include "balancer/prober.hpp"
+#include "balancer/selector.hpp"
+#include "core/keys.hpp"
+#include "core/outbox.hpp"
+#include "core/published.hpp"
+#include "core/steering.hpp"
+#include "sip/config.hpp"
+#include "sip/message.hpp"
+#include "sip/proxy.hpp"
+
+namespace sipfront::app {
+
+// What all workers of a process share. Outlives them.
+struct WorkerShared {
+    const sip::ProxyConfig& proxy;
+    const core::KeyRing& keys;
+    core::Steering steering;
+    core::SipKey table_key;   // of this process
+    core::SipKey sticky_key;  // of both nodes: where registrations stick
+    std::uint32_t rate_table = 65'536;
+    core::Published<balancer::Snapshot>& snapshots;
+    Switchboard& switchboard;
+};
+
+template <core::PacketIo Io>
+class Worker final : private sip::LocalClient {
+public:
+    // `stats` and `io` outlive the worker. Make it on the core that will run it: its memory belongs to that node.
+    Worker(core::WorkerId self, WorkerShared& shared, Io& io, WorkerStats& stats, core::Tick start)
+        : self_{self},
+          shared_{shared},
+          io_{io},
+          stats_{stats},
+          selector_{self, shared.snapshots, shared.sticky_key},
+          prober_{self, shared.steering.workers(), shared.table_key.k0 ^ core::raw(self)},
+          guard_{shared.rate_table, shared.table_key},
+          proxy_{{.config = shared.proxy,
+                  .router = selector_,
+                  .keys = shared.keys,
+                  .out = outbox_,
+                  .counters = stats.proxy,
+                  .local = *this,
+                  .table_key = shared.table_key,
+                  .start = start}} {
+        outbox_.on_exhausted(
+            [](void* io_object, core::Outbox& out) {
+                static_cast<Io*>(io_object)->transmit(out);
+                static_cast<Io*>(io_object)->lend(out);
+            },
+            &io_);
+        io_.lend(outbox_);
+    }
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    // One turn of the loop; returns how many messages and commands it handled.
+    std::size_t poll(core::Tick now) {
+        now_ = now;
+        if (selector_.refresh() && selector_.snapshot() != nullptr) prober_.refresh(*selector_.snapshot(), now);
+        std::size_t work = obey();
+        // Timers before packets: late timers grow state faster than traffic does.
+        proxy_.advance(now, timers_per_poll);
+        prober_.poll(now, [this](core::DestinationId d) { return probe(d); });
+
+        const auto received = io_.receive(batch_);
+        stats_.counts[WorkerCount::received].add(received);
+        const auto mine = steer({batch_.data(), received});
+        handle({own_.data(), mine});
+        for (std::uint32_t peer = 0; peer < shared_.steering.workers(); ++peer) {
+            if (core::WorkerId{static_cast<std::uint8_t>(peer)} == self_) continue;
+            const auto n = shared_.switchboard.lane(core::WorkerId{static_cast<std::uint8_t>(peer)}, self_).drain(own_);
+            stats_.counts[WorkerCount::steered_here].add(n);
+            handle({own_.data(), n});
+            work += n;
+        }
+        io_.transmit(outbox_);
+        io_.lend(outbox_);
+        report();
+        return work + received;
+    }
+
+    // Gives everything back that still waits for this worker. After the last poll of all workers.
+    void stop() {
+        for (std::uint32_t peer = 0; peer < shared_.steering.workers(); ++peer) {
+            auto& lane = shared_.switchboard.lane(core::WorkerId{static_cast<std::uint8_t>(peer)}, self_);
+            lane.consume([this](const Steered& s) { io_.release({&s.message, 1}); }, Switchboard::Lane::capacity());
+        }
+        shared_.snapshots.leave(self_);
+    }
+
+    [[nodiscard]] sip::Proxy& proxy() noexcept { return proxy_; }
+    [[nodiscard]] balancer::Selector& selector() noexcept { return selector_; }
+    [[nodiscard]] core::Outbox& outbox() noexcept { return outbox_; }
+
+private:
+    static constexpr std::size_t burst = 64;
+    static constexpr std::size_t group = 8;  // messages parsed ahead, while their table lines are on the way
+    static constexpr std::size_t timers_per_poll = 512;
+
+    // Sorts a burst into own messages and those of other workers; returns how many are ours.
+    std::size_t steer(std::span<const core::Inbound> received) {
+        // The bytes were written by the NIC and are in no cache of ours: ask for all before touching the first.
+        for (const auto& in : received)
+            for (std::size_t line = 0; line < in.bytes.size() && line < 512; line += 64) __builtin_prefetch(in.bytes.data() + line);
+        std::size_t mine = 0;
+        for (const auto& in : received) {
+            const auto call_id = sip::find_call_id(in.text());
+            const auto hash = shared_.steering.hash(call_id);
+            const auto owner = call_id.empty() ? self_ : shared_.steering.owner(hash);
+            if (owner == self_) {
+                own_[mine++] = {in, hash};
+            } else if (shared_.switchboard.lane(self_, owner).try_post({in, hash})) {
+                stats_.counts[WorkerCount::steered_away].add();
+            } else {
+                stats_.counts[WorkerCount::steer_drop].add();
+                io_.release({&in, 1});
+            }
+        }
+        return mine;
+    }
+
+    void handle(std::span<Steered> messages) {
+        stats_.counts[WorkerCount::handled].add(messages.size());
+        for (std::size_t from = 0; from < messages.size(); from += group) {
+            const auto part = messages.subspan(from, std::min(group, messages.size() - from));
+            std::array<sip::ParseError, group> errors;
+            std::array<bool, group> passed;
+            for (std::size_t i = 0; i < part.size(); ++i) {
+                passed[i] = admit(part[i].message.flow);
+                if (!passed[i]) continue;
+                errors[i] = parsed_[i].parse(part[i].message.text());
+                if (errors[i] == sip::ParseError::none) proxy_.prefetch(parsed_[i]);
+            }
+            for (std::size_t i = 0; i < part.size(); ++i) {
+                if (!passed[i] || is_scanner(parsed_[i], errors[i], part[i].message.flow)) continue;
+                proxy_.handle(parsed_[i], errors[i], part[i].message.flow, part[i].call_id_hash, now_);
+            }
+        }
+        std::array<core::Inbound, group> done;
+        for (std::size_t from = 0; from < messages.size(); from += group) {
+            const auto n = std::min(group, messages.size() - from);
+            for (std::size_t i = 0; i < n; ++i) done[i] = messages[from + i].message;
+            io_.release({done.data(), n});
+        }
+    }
+
+    // Zone, access list and rate of the source.
+    bool admit(core::Flow& flow) {
+        const auto* s = selector_.snapshot();
+        if (s == nullptr) return true;
+        flow.zone = selector_.zone_of(flow.remote);
+        switch (guard_.check_source(s->guard(), flow.remote.address, flow.zone, now_)) {
+            case balancer::GuardVerdict::denied:
+                return stats_.proxy.drops[sip::ProxyDrop::denied].add(), false;
+            case balancer::GuardVerdict::rate_limited:
+                return stats_.proxy.drops[sip::ProxyDrop::rate_limited].add(), false;
+            default:
+                return true;
+        }
+    }
+
+    bool is_scanner(const sip::Message& m, sip::ParseError error, const core::Flow& flow) {
+        const auto* s = selector_.snapshot();
+        if (s == nullptr || error != sip::ParseError::none || flow.zone != core::Zone::outside || !m.is_request() || !m.to_tag().empty())
+            return false;
+        const auto* agent = m.first(sip::HeaderId::user_agent);
+        if (agent == nullptr || !s->guard().is_scanner(m.at(agent->value))) return false;
+        stats_.proxy.drops[sip::ProxyDrop::scanner].add();
+        return true;
+    }
+
+    std::size_t obey() {
+        return shared_.switchboard.commands(self_).consume(
+            [this](const WorkerCommand& c) {
+                switch (c.kind) {
+                    case WorkerCommand::Kind::drain:
+                        return proxy_.drain();
+                    case WorkerCommand::Kind::probe:
+                        return prober_.hurry(c.destination, now_);
+                }
+            },
+            Switchboard::CommandBox::capacity());
+    }
+
+    // An OPTIONS from the node's own address, which both nodes of a pair have, active or not.
+    bool probe(core::DestinationId id) {
+        const auto* d = selector_.snapshot()->find(id);
+        const auto* listener = d == nullptr ? nullptr : probe_listener(d->identity.remote, d->identity.transport);
+        bool sent = false;
+        if (listener != nullptr && !d->probe_request.empty()) {
+            std::array<char, 64> call_id;
+            const auto timeout = selector_.snapshot()->probe().timeout;
+            sent = proxy_.send({.text = d->probe_request,
+                                .from_uri = selector_.snapshot()->probe().from_uri,
+                                .call_id = own_call_id(call_id),
+                                .cseq = 1,
+                                .method = sip::Method::options,
+                                .target = {.destination = id, .remote = d->identity.remote, .transport = d->identity.transport},
+                                .listener = listener->id,
+                                .timeout = timeout,
+                                .tag = core::raw(id)},
+                               now_);
+        }
+        stats_.counts[sent ? WorkerCount::probes_sent : WorkerCount::probes_unsent].add();
+        return sent;
+    }
+
+    const sip::Listener* probe_listener(const core::Endpoint& remote, core::Transport transport) const {
+        const sip::Listener* best = nullptr;
+        for (const auto& l : shared_.proxy.listeners) {
+            if (l.transport != transport || l.local.address.family() != remote.address.family()) continue;
+            if (best == nullptr || (best->virtual_ip && !l.virtual_ip)) best = &l;
+        }
+        return best;
+    }
+
+    // A Call-ID that steers to this worker, so that the answer comes here.
+    std::string_view own_call_id(std::array<char, 64>& text) {
+        for (;;) {
+            const auto nonce = core::siphash13(shared_.table_key, {reinterpret_cast<const char*>(&probe_number_), sizeof probe_number_}) ^
+                               core::raw(self_);
+            ++probe_number_;
+            auto* end = std::to_chars(text.data(), text.data() + 20, nonce, 16).ptr;
+            constexpr std::string_view suffix = "@probe.sipfront";
+            end = std::copy(suffix.begin(), suffix.end(), end);
+            const std::string_view call_id{text.data(), static_cast<std::size_t>(end - text.data())};
+            if (shared_.steering.owner_of(call_id) == self_) return call_id;
+        }
+    }
+
+    void local_done(std::uint64_t tag, int status, core::Tick) override {
+        const core::DestinationId d{static_cast<std::uint16_t>(tag)};
+        const auto event = status == 0 ? prober_.on_timeout(d) : prober_.on_response(d, status);
+        if (event) selector_.report(*event);
+    }
+
+    void report() {
+        std::array<balancer::HealthEvent, 32> events;
+        while (const auto n = selector_.take_evidence(events)) {
+            const auto posted = shared_.switchboard.evidence(self_).post({events.data(), n});
+            if (posted < n) stats_.counts[WorkerCount::evidence_dropped].add(n - posted);
+        }
+        proxy_.publish_gauges();
+        stats_.idle.set(proxy_.idle() ? 1 : 0);
+    }
+
+    core::WorkerId self_;
+    WorkerShared& shared_;
+    Io& io_;
+    WorkerStats& stats_;
+    core::Outbox outbox_;
+    balancer::Selector selector_;
+    balancer::Prober prober_;
+    balancer::Guard guard_;
+    sip::Proxy proxy_;
+    core::Tick now_{};
+    std::uint64_t probe_number_ = 0;
+    std::array<core::Inbound, burst> batch_;
+    std::array<Steered, burst> own_;
+    std::array<sip::Message, group> parsed_;
+};
+
+}  // namespace sipfront::app

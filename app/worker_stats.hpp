@@ -1,0 +1,34 @@
+// What one worker counts besides its port. Written by the worker, read by metrics.
+#pragma once
+
+#include "core/counters.hpp"
+#include "sip/proxy_counters.hpp"
+
+namespace sipfront::app {
+
+enum class WorkerCount : std::uint8_t {
+    received,      // SIP messages from the port
+    steered_away,  // posted to the worker that owns the call
+    steered_here,  // taken from other workers
+    steer_drop,    // the owner's mailbox was full
+    handled,
+    probes_sent,
+    probes_unsent,     // no room or no socket
+    evidence_dropped,  // control's mailbox was full
+    count_
+};
+inline std::string_view name(WorkerCount c) noexcept {
+    static constexpr std::string_view names[] = {"received", "steered_away", "steered_here",  "steer_drop",
+                                                 "handled",  "probes_sent",  "probes_unsent", "evidence_dropped"};
+    static_assert(std::size(names) == static_cast<std::size_t>(WorkerCount::count_));
+    return names[static_cast<std::size_t>(c)];
+}
+
+struct alignas(64) WorkerStats {
+    core::CounterArray<WorkerCount> counts;
+    sip::ProxyCounters proxy;
+    core::Histogram burst_time;  // of polls that handled messages
+    core::Counter idle;          // 1: no transaction and no dialog is left
+};
+
+}  // namespace sipfront::app

@@ -1,0 +1,90 @@
+// A port made of memory for whole workers under test: what is put in comes out of receive(), what is transmitted is kept.
+#pragma once
+
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/flow.hpp"
+#include "core/outbox.hpp"
+
+namespace sipfront::sim {
+
+struct Sent {
+    std::string text;
+    core::Flow flow;
+};
+
+// Buffers are counted, so that a test sees whether all came back.
+class FakeIo {
+public:
+    FakeIo() = default;
+    FakeIo(const FakeIo&) = delete;
+    FakeIo& operator=(const FakeIo&) = delete;
+
+    void put(std::string text, const core::Flow& flow) { waiting_.push_back({std::move(text), flow}); }
+    [[nodiscard]] bool has_waiting() const { return !waiting_.empty(); }
+    std::vector<Sent> take_sent() { return std::exchange(sent_, {}); }
+    // Transmits nothing and lends nothing while true: a port without buffers.
+    void starve(bool on) { starved_ = on; }
+
+    // --- core::PacketIo
+    std::size_t receive(std::span<core::Inbound> in) {
+        std::size_t n = 0;
+        while (n < in.size() && !waiting_.empty()) {
+            auto* copy = new std::string(std::move(waiting_.front().text));
+            in[n++] = {{copy->data(), copy->size()}, waiting_.front().flow, copy};
+            waiting_.pop_front();
+            ++live_;
+        }
+        return n;
+    }
+    void release(std::span<const core::Inbound> done) {
+        for (const auto& d : done) {
+            delete static_cast<std::string*>(d.buffer);
+            --live_;
+        }
+    }
+    void lend(core::Outbox& out) {
+        if (starved_) return;
+        while (out.small_missing() > 0) out.lend_small(make(small_size));
+        while (out.large_missing() > 0) out.lend_large(make(large_size));
+    }
+    void transmit(core::Outbox& out) {
+        for (const auto& d : out.filled()) {
+            sent_.push_back({{d.room.data, d.length}, d.flow});
+            delete[] d.room.data;
+            --lent_;
+        }
+        out.clear_filled();
+    }
+
+    void take_back(core::Outbox& out) {
+        transmit(out);
+        for (core::OutBuffer b; out.take_back(b);) {
+            delete[] b.data;
+            --lent_;
+        }
+    }
+    // Received messages not released yet. Negative on a worker that released another's.
+    [[nodiscard]] long live() const { return live_; }
+    [[nodiscard]] long lent() const { return lent_; }
+
+private:
+    static constexpr std::uint32_t small_size = 2048, large_size = 65'535;
+
+    core::OutBuffer make(std::uint32_t size) {
+        ++lent_;
+        return {new char[size], size, nullptr};
+    }
+
+    std::deque<Sent> waiting_;
+    std::vector<Sent> sent_;
+    long live_ = 0, lent_ = 0;
+    bool starved_ = false;
+};
+static_assert(core::PacketIo<FakeIo>);
+
+}  // namespace sipfront::sim
