@@ -1,0 +1,89 @@
+// One worker's I/O over DPDK: the instance of core::PacketIo. Receives SIP datagrams, passes everything else to the kernel and the
+// kernel's frames to the wire, and sends the worker's datagrams with their UDP, IP and Ethernet headers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "core/flow.hpp"
+#include "core/outbox.hpp"
+#include "core/tick.hpp"
+#include "core/types.hpp"
+#include "dpdk/data_plane.hpp"
+#include "dpdk/headers.hpp"
+#include "dpdk/hop_cache.hpp"
+#include "dpdk/lcore.hpp"
+#include "dpdk/waiting_room.hpp"
+
+struct rte_mbuf;
+
+namespace sipfront::dpdk {
+
+// Used by its worker's thread only, from construction on (make it on the worker, or before the worker starts).
+class DpdkIo {
+public:
+    // `plane` outlives the DpdkIo. `clock` is read once per receive(): rate limits and waiting packets go by it.
+    DpdkIo(core::WorkerId worker, DataPlane& plane, const TscClock& clock);
+    DpdkIo(const DpdkIo&) = delete;
+    DpdkIo& operator=(const DpdkIo&) = delete;
+
+    // One rx burst of the wire and one of the kernel. Call it at least every 100 ms, also when idle. SIP datagrams come back with
+    // flow.zone as Zone::outside; the worker decides the zone.
+    std::size_t receive(std::span<core::Inbound> in) noexcept;
+    void release(std::span<const core::Inbound> done) noexcept;
+    void lend(core::Outbox& out) noexcept;
+    // Datagrams whose flow is not UDP are dropped and counted (Drop::not_sent): another transport must have taken them out before.
+    void transmit(core::Outbox& out) noexcept;
+
+    // Frames handled in the last receive(), of either side: 0 means there was nothing to do.
+    [[nodiscard]] std::size_t last_activity() const noexcept { return activity_; }
+    [[nodiscard]] const PortCounters& counters() const noexcept { return counters_; }
+
+    // The worker stops: gives back waiting frames and the outbox's buffers, leaves the published tables.
+    void stop(core::Outbox& out) noexcept;
+
+private:
+    static constexpr std::uint16_t burst = 64;
+
+    void poll_kernel() noexcept;
+    void serve_orders() noexcept;
+    void retry_waiting() noexcept;
+    bool accept(rte_mbuf* m, core::Inbound& in) noexcept;
+    void note_answer(std::span<const std::uint8_t> frame) noexcept;
+    void to_kernel(rte_mbuf* m) noexcept;
+    void flush_kernel() noexcept;
+    void drop(rte_mbuf* m, Drop why) noexcept;
+
+    void encode(const core::OutDatagram& d) noexcept;
+    void encode_fragments(rte_mbuf* m, const FrameAddresses& addresses, const NextHop& hop) noexcept;
+    NextHop resolve(const core::IpAddress& destination) noexcept;
+    void dispatch(rte_mbuf* m, const NextHop& hop) noexcept;
+    void stage(rte_mbuf* m) noexcept;
+    void flush_wire() noexcept;
+
+    core::WorkerId worker_;
+    DataPlane& plane_;
+    PortCounters& counters_;
+    Lane wire_;
+    KernelLink* kernel_;
+    const NextHops* hops_ = nullptr;            // of this poll
+    const ListenerTable* listeners_ = nullptr;  // of this poll
+    TscClock clock_;
+    core::Tick now_{};
+    std::size_t activity_ = 0;
+    MacAddress mac_;
+    Offloads offloads_;
+    std::uint16_t mtu_;
+    std::uint16_t ip_id_;
+    std::uint32_t fragment_id_;
+    std::uint16_t kernel_count_ = 0;
+    std::uint16_t tx_count_ = 0;
+    std::array<rte_mbuf*, burst> kernel_frames_{};
+    std::array<rte_mbuf*, burst> tx_frames_{};
+    HopCache cache_;
+    LearnedHops learned_;
+    WaitingRoom waiting_;
+};
+
+}  // namespace sipfront::dpdk

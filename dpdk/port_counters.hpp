@@ -1,0 +1,48 @@
+// What one worker counts at its ports. The worker writes, any thread reads.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/counters.hpp"
+
+namespace sipfront::dpdk {
+
+// Why a frame or a datagram went no further. The enumerator's name is the metric's label.
+enum class Drop : std::uint8_t {
+    truncated,  // shorter than its headers say
+    ip_header,  // version, header length or an extension header is wrong
+    ip_checksum,
+    udp_length,
+    udp_checksum,
+    source,       // a source that nobody can be answered at: multicast, unspecified, loopback, port 0
+    not_for_us,   // unicast to another MAC address
+    own_frame,    // our own broadcast, sent back by the switch
+    chained,      // a received packet in more pieces than a buffer can take
+    kernel_rate,  // over the rate towards the kernel
+    kernel_full,  // the kernel's queue is full, or there is no kernel link
+    no_route,
+    unresolved,  // the next hop's MAC address did not become known in time, or too many wait
+    too_long,    // more than a UDP datagram can hold
+    no_mbuf,
+    tx_full,   // the port did not take it
+    not_sent,  // not a UDP datagram: it came to the wrong transport
+    count_,
+};
+std::string_view name(Drop d) noexcept;
+
+struct alignas(64) PortCounters {
+    core::Counter polls;
+    core::Counter rx_packets, rx_bytes;    // SIP datagrams, payload octets
+    core::Counter tx_packets, tx_bytes;    // frames, frame octets
+    core::Counter to_kernel, from_kernel;  // frames
+    core::Counter rx_fragments;            // IP fragments to a listener's address, left to the kernel
+    core::Counter tx_fragmented;           // datagrams that left in fragments
+    core::Counter waited;                  // frames that waited for a MAC address and left
+    core::Counter learned_hops;            // datagrams sent by a learned MAC address while the kernel had none
+    core::Counter arp_answers;             // answers of the link monitor's targets
+    core::Counter tx_full;                 // transmit bursts that the port took only in part
+    core::CounterArray<Drop> drops;
+};
+
+}  // namespace sipfront::dpdk
