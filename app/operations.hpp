@@ -1,0 +1,60 @@
+// What management may ask of the running daemon. Control implements it; tests put a fake in its place. Control thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <spdlog/common.h>
+
+#include "app/telemetry.hpp"
+#include "balancer/health_fsm.hpp"
+#include "core/result.hpp"
+
+namespace sipfront::app {
+
+struct ReloadReport {
+    std::vector<std::string> errors;  // not empty: nothing was changed
+    std::vector<std::string> warnings;
+    std::vector<std::string> applied;        // keys that changed
+    std::vector<std::string> needs_restart;  // keys that changed and wait for one
+};
+
+// A member of the bond, or the only port.
+struct PortStatus {
+    std::string device;
+    bool active = false;  // carries the traffic
+    bool carrier = false;
+    bool silent = false;  // has carrier, but no monitoring target answers through it
+};
+
+struct ThreadStatus {
+    std::string name;  // "worker 0", "control"
+    int cpu = -1;      // -1: any
+};
+
+class Operations {
+public:
+    virtual ~Operations() = default;
+
+    [[nodiscard]] virtual const Telemetry& telemetry() const = 0;
+    // Null before the first one is published.
+    [[nodiscard]] virtual const balancer::Snapshot* snapshot() const = 0;
+    [[nodiscard]] virtual std::uint64_t uptime_seconds() const = 0;
+    [[nodiscard]] virtual std::vector<PortStatus> ports() const = 0;
+    [[nodiscard]] virtual std::vector<ThreadStatus> threads() const = 0;
+
+    // Reads the configuration files again.
+    virtual ReloadReport reload() = 0;
+    virtual core::Status set_state(core::DestinationId d, balancer::State wanted) = 0;
+    // Until the next reload that changes the row.
+    virtual core::Status resize(std::uint32_t row_id, const std::string& resource, std::uint32_t capacity) = 0;
+    virtual core::Status probe(core::DestinationId d) = 0;
+    [[nodiscard]] virtual spdlog::level::level_enum log_level() const = 0;
+    virtual void set_log_level(spdlog::level::level_enum level) = 0;
+    // As SIGTERM: no new calls, the end when the last one ends.
+    virtual void drain() = 0;
+};
+
+}  // namespace sipfront::app

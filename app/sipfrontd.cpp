@@ -1,0 +1,248 @@
+// The daemon: puts its parts together, runs them, takes them apart.
+#include <atomic>
+#include <barrier>
+#include <chrono>
+#include <csignal>
+#include <ctime>
+#include <iostream>
+#include <latch>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "app/admin_server.hpp"
+#include "app/config.hpp"
+#include "app/control.hpp"
+#include "app/metrics.hpp"
+#include "app/network_control.hpp"
+#include "app/worker.hpp"
+#include "balancer/snapshot_builder.hpp"
+#include "core/keys.hpp"
+#include "core/log.hpp"
+#include "dpdk/data_plane.hpp"
+#include "dpdk/dpdk_io.hpp"
+#include "dpdk/eal.hpp"
+#include "kni/kernel_port.hpp"
+
+namespace {
+
+using namespace sipfront;
+
+constexpr int failed = 1, bad_config = 2;
+
+struct Invocation {
+    std::vector<std::string> config_files;
+    bool check = false;
+    bool foreground = false;
+};
+
+core::Result<core::KeyRing> load_keys(const app::Config& config) {
+    if (!config.key_file.empty()) return core::KeyRing::load(config.key_file);
+    core::log().warn("node.key_file is empty: calls in progress will not survive a restart");
+    return core::KeyRing::ephemeral();
+}
+
+// The same on both nodes of a pair, so that registrations keep their hosts after a takeover.
+core::SipKey sticky_key(const core::KeyRing& keys) {
+    const auto& key = keys.keys().front().mac;
+    return {core::siphash24(key, "sticky registrations 0"), core::siphash24(key, "sticky registrations 1")};
+}
+
+// What one worker's thread and the others look at.
+struct WorkerSeat {
+    app::WorkerStats stats;
+    dpdk::Occupancy occupancy;
+};
+
+class Daemon {
+public:
+    Daemon(const app::Config& config, const Invocation& invocation, core::KeyRing keys)
+        : config_{config},
+          invocation_{invocation},
+          keys_{std::move(keys)},
+          workers_{config.data_plane.workers},
+          seats_(workers_),
+          switchboard_{workers_},
+          snapshots_{workers_ + 1},
+          shared_{.proxy = config_.proxy,
+                  .keys = keys_,
+                  .steering = core::Steering{core::random_key(), workers_},
+                  .table_key = core::random_key(),
+                  .sticky_key = sticky_key(keys_),
+                  .rate_table = config_.balancer.guard.rate_table,
+                  .snapshots = snapshots_,
+                  .switchboard = switchboard_} {}
+
+    core::Status run() {
+        auto loop = app::EventLoop::create();
+        if (!loop) return loop.error();
+        auto eal = dpdk::Eal::init(config_.data_plane);
+        if (!eal) return eal.error();
+        auto plane = open_plane();
+        if (!plane) return plane.error();
+        const dpdk::TscClock clock;
+        auto network = app::NetworkControl::open(network_options(), **plane, stats_, clock.now());
+        if (!network) return network.error();
+
+        app::Control control{{.config = config_,
+                              .config_files = invocation_.config_files,
+                              .switchboard = switchboard_,
+                              .snapshots = snapshots_,
+                              .telemetry = telemetry(**plane),
+                              .stats = stats_,
+                              .threads = threads(),
+                              .clock = [&clock] { return clock.now(); },
+                              .network = network->get()}};
+        if (auto s = control.attach(**loop); !s) return s;
+        auto admin =
+            app::AdminServer::open(config_.admin.socket, **loop, [&](std::string_view request) { return control.answer(request); });
+        if (!admin) return admin.error();
+        std::unique_ptr<app::MetricsServer> metrics;
+        if (config_.metrics.enabled) {
+            const core::WorkerId reader{static_cast<std::uint8_t>(workers_)};
+            auto server = app::MetricsServer::open(config_.metrics.listen, control.telemetry(), {&snapshots_, reader});
+            if (!server) return server.error();
+            metrics = std::move(*server);
+        }
+        return serve(*eal, **plane, clock, **loop);
+    }
+
+private:
+    core::Result<std::unique_ptr<dpdk::DataPlane>> open_plane() {
+        auto plane = dpdk::DataPlane::open(config_.data_plane);
+        if (!plane) return plane;
+        auto link = kni::open_kernel_port(
+            config_.kernel, {.mac = (*plane)->wire().mac(), .workers = workers_, .mtu = config_.data_plane.mtu}, (*plane)->pools());
+        if (!link) return link.error();
+        (*plane)->attach_kernel(std::move(*link));
+        return plane;
+    }
+
+    app::NetworkControl::Options network_options() const {
+        std::vector<dpdk::Listener> listeners;
+        for (const auto& l : config_.proxy.listeners)
+            if (l.transport == core::Transport::udp) listeners.push_back({l.local, l.id});
+        return {config_.data_plane, config_.kernel, std::move(listeners)};
+    }
+
+    app::Telemetry telemetry(const dpdk::DataPlane& plane) const {
+        app::Telemetry t;
+        for (std::uint32_t w = 0; w < workers_; ++w)
+            t.workers.push_back({&seats_[w].stats, &plane.counters(core::WorkerId{static_cast<std::uint8_t>(w)}), &seats_[w].occupancy});
+        t.switchboard = &switchboard_;
+        t.control = &stats_;
+        for (const auto& p : config_.data_plane.ports) t.ports.push_back(p.device);
+        t.version = SIPFRONT_VERSION;
+        t.started = std::time(nullptr);
+        return t;
+    }
+
+    std::vector<app::ThreadStatus> threads() const {
+        std::vector<app::ThreadStatus> all;
+        const auto cpus = dpdk::worker_cpus(config_.data_plane, dpdk::allowed_cpus());
+        for (std::uint32_t w = 0; w < workers_; ++w)
+            all.push_back({"worker " + std::to_string(w), cpus && w < cpus->size() ? static_cast<int>((*cpus)[w]) : -1});
+        all.push_back({"control", -1});
+        return all;
+    }
+
+    core::Status serve(dpdk::Eal& eal, dpdk::DataPlane& plane, const dpdk::TscClock& clock, app::EventLoop& loop) {
+        std::atomic<bool> stop{false};  // control: writes, workers: read
+        std::latch ready{workers_};
+        std::barrier<> all_stopped{workers_};
+        const std::function<void(core::WorkerId)> work = [&](core::WorkerId id) {
+            auto& seat = seats_[core::raw(id)];
+            dpdk::DpdkIo io{id, plane, clock};
+            app::Worker<dpdk::DpdkIo> worker{id, shared_, io, seat.stats, clock.now()};
+            ready.count_down();
+            dpdk::poll_until(stop, clock, idle_policy(), seat.occupancy, [&](core::Tick now) {
+                const auto messages = worker.poll(now);
+                if (messages > 0) seat.stats.burst_time.record(static_cast<std::uint64_t>((clock.now() - now).count()));
+                return messages + io.last_activity();
+            });
+            // What peers steered here lies in their mailboxes until the last of them has stopped.
+            all_stopped.arrive_and_wait();
+            worker.stop();
+            io.stop(worker.outbox());
+        };
+        if (auto s = eal.launch_on_workers(workers_, work); !s) return s;
+        ready.wait();
+        core::log().info("sipfrontd {} is ready: {} workers, {} listeners", SIPFRONT_VERSION, workers_, config_.proxy.listeners.size());
+        loop.run();
+        stop.store(true, std::memory_order_relaxed);
+        eal.wait_all();
+        core::log().info("sipfrontd has ended");
+        return core::Done{};
+    }
+
+    dpdk::IdlePolicy idle_policy() const {
+        return dpdk::IdlePolicy{
+            {.adaptive = config_.data_plane.adaptive_idle, .longest_sleep = std::chrono::microseconds{config_.data_plane.idle_sleep_us}}};
+    }
+
+    const app::Config& config_;
+    const Invocation& invocation_;
+    core::KeyRing keys_;
+    std::uint32_t workers_;
+    std::vector<WorkerSeat> seats_;
+    app::Switchboard switchboard_;
+    core::Published<balancer::Snapshot> snapshots_;  // one reader more than workers: the scrapes
+    app::ControlStats stats_;
+    app::WorkerShared shared_;
+};
+
+int check(const app::Config& config) {
+    if (!config.key_file.empty()) {
+        if (const auto keys = core::KeyRing::load(config.key_file); !keys) {
+            std::cerr << keys.error().what << '\n';
+            return bad_config;
+        }
+    }
+    balancer::Registry registry{1};
+    balancer::HealthBoard health;
+    for (const auto& w : balancer::build_snapshot(config.balancer, registry, health).warnings) std::cerr << "warning: " << w << '\n';
+    std::cout << "ok\n";
+    return 0;
+}
+
+int start(const app::Config& config, const Invocation& invocation) {
+    auto log = config.log;
+    if (invocation.foreground) log.file.clear();
+    app::block_signals({SIGHUP, SIGTERM, SIGINT});
+    auto status = core::log_open(log);
+    if (status) {
+        auto keys = load_keys(config);
+        status = keys ? std::make_unique<Daemon>(config, invocation, std::move(*keys))->run() : core::Status{keys.error()};
+    }
+    if (!status) core::log().critical("{}", status.error().what);
+    core::log_close();
+    if (status) return 0;
+    std::cerr << "sipfrontd: " << status.error().what << '\n';
+    return failed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App cli{"SIP front end for a cluster of media servers."};
+    Invocation invocation;
+    cli.add_option("--config", invocation.config_files, "a configuration file; may be given several times, later ones override")
+        ->required();
+    cli.add_flag("--check", invocation.check, "print every error of the configuration, or \"ok\", and touch nothing");
+    cli.add_flag("--foreground", invocation.foreground, "log to standard error, whatever log.file says");
+    cli.set_version_flag("--version", "sipfrontd " SIPFRONT_VERSION);
+    cli.footer("Exit codes: 0 ended as asked, 1 failed, 2 wrong usage or configuration.");
+    try {
+        cli.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return cli.exit(e) == 0 ? 0 : bad_config;
+    }
+    const auto config = app::load_config(invocation.config_files);
+    if (!config) {
+        for (const auto& e : config.error()) std::cerr << e.to_string() << '\n';
+        return bad_config;
+    }
+    return invocation.check ? check(*config) : start(*config, invocation);
+}

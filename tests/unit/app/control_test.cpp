@@ -1,0 +1,255 @@
+#include "app/control.hpp"
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include "tests/unit/app/fake_daemon.hpp"
+
+namespace sipfront::app {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+const std::string two_hosts = R"(
+data_plane = { ports = ["net_null0"], workers = 2 }
+kernel.addresses = ["10.77.0.101/24"]
+node.drain_timeout = "10s"
+[[load_balancer]]
+dst_uri = "sip:10.77.0.103"
+resources = "pstn=32"
+[[load_balancer]]
+dst_uri = "sip:10.77.0.104"
+resources = "pstn=32"
+[[dispatcher]]
+destination = "sip:10.77.0.103"
+)";
+
+// Control without a data plane, on a manual clock.
+class ControlTest : public ::testing::Test {
+protected:
+    ControlTest() {
+        std::string name = (std::filesystem::temp_directory_path() / "sipfront-control-XXXXXX").string();
+        directory_ = ::mkdtemp(name.data());
+        file_ = directory_ + "/sipfront.toml";
+        write(two_hosts);
+        config_ = std::move(*load_config({file_}));
+        Telemetry t;
+        for (auto& s : stats_) t.workers.push_back({&s, nullptr, nullptr});
+        t.switchboard = &switchboard_;
+        t.control = &control_stats_;
+        t.version = "test";
+        control_.emplace(ControlParts{.config = config_,
+                                      .config_files = {file_},
+                                      .switchboard = switchboard_,
+                                      .snapshots = snapshots_,
+                                      .telemetry = t,
+                                      .stats = control_stats_,
+                                      .threads = {},
+                                      .clock = [this] { return now_; },
+                                      .network = nullptr});
+    }
+    ~ControlTest() override { std::filesystem::remove_all(directory_); }
+
+    void write(const std::string& toml) const { std::ofstream{file_} << toml; }
+    const balancer::Snapshot& snapshot() { return *snapshots_.acquire(core::WorkerId{0}); }
+    const balancer::Destination& host(std::size_t i) { return snapshot().destinations()[i]; }
+    void evidence(std::size_t host_index, sip::Outcome outcome, std::uint16_t status = 0) {
+        ASSERT_TRUE(switchboard_.evidence(core::WorkerId{1}).try_post({host(host_index).id, outcome, true, status}));
+    }
+    std::vector<WorkerCommand> commands(unsigned worker) {
+        std::vector<WorkerCommand> all;
+        switchboard_.commands(core::WorkerId{static_cast<std::uint8_t>(worker)})
+            .consume([&](const WorkerCommand& c) { all.push_back(c); }, 100);
+        return all;
+    }
+    Json call(const std::string& method, const Json& params = Json::array()) {
+        return Json::parse(control_->answer(Json{{"jsonrpc", "2.0"}, {"id", 1}, {"method", method}, {"params", params}}.dump()));
+    }
+
+    std::string directory_, file_;
+    core::Tick now_{1h};
+    Config config_;
+    std::array<WorkerStats, 2> stats_;
+    ControlStats control_stats_;
+    Switchboard switchboard_{2};
+    core::Published<balancer::Snapshot> snapshots_{3};
+    std::optional<Control> control_;
+};
+
+TEST_F(ControlTest, FirstSnapshotIsThereBeforeAnyWorker) {
+    EXPECT_EQ(snapshot().destinations().size(), 3U);
+    EXPECT_EQ(snapshot().calls().size(), 2U);
+}
+
+TEST_F(ControlTest, EvidenceFromWorkersTakesAHostOutAndBringsItBack) {
+    evidence(0, sip::Outcome::timeout);
+    control_->tick();
+    EXPECT_EQ(host(0).state, balancer::State::active) << "one failure is none";
+    evidence(0, sip::Outcome::timeout);
+    control_->tick();
+    EXPECT_EQ(host(0).state, balancer::State::probing);
+    EXPECT_EQ(host(1).state, balancer::State::active);
+    evidence(0, sip::Outcome::alive, 200);
+    control_->tick();
+    EXPECT_EQ(host(0).state, balancer::State::active);
+    EXPECT_EQ(control_stats_.counts[ControlCount::health_changes].get(), 2U);
+    EXPECT_EQ(control_stats_.failures[core::raw(host(0).id)].get(), 2U);
+}
+
+TEST_F(ControlTest, ReplacedSnapshotsAreFreedOnceEveryWorkerMovedOn) {
+    (void)snapshot();
+    ASSERT_TRUE(control_->set_state(host(0).id, balancer::State::disabled));
+    EXPECT_EQ(snapshots_.waiting(), 1U);
+    control_->tick();
+    EXPECT_EQ(snapshots_.waiting(), 1U) << "worker 0 may still look at it";
+    (void)snapshot();
+    control_->tick();
+    EXPECT_EQ(snapshots_.waiting(), 0U);
+}
+
+TEST_F(ControlTest, ReloadKeepsWhatStaysAndLingersWhatGoes) {
+    auto* load = host(1).load.get();
+    load->try_reserve(snapshot().call_resources());
+    ASSERT_TRUE(control_->set_state(host(0).id, balancer::State::disabled));
+    write(R"(
+data_plane = { ports = ["net_null0"], workers = 2 }
+kernel.addresses = ["10.77.0.101/24"]
+sip.fork_attempts = 2
+[[load_balancer]]
+dst_uri = "sip:10.77.0.103"
+resources = "pstn=64"
+[[dispatcher]]
+destination = "sip:10.77.0.103"
+)");
+    control_->on_signal(SIGHUP);
+    EXPECT_EQ(control_stats_.counts[ControlCount::reload_ok].get(), 1U);
+    EXPECT_EQ(host(0).state, balancer::State::disabled) << "health of a row that stays is kept";
+    EXPECT_EQ(host(0).resources.at(0).capacity, 64U);
+    const auto lingering =
+        std::ranges::find_if(snapshot().destinations(), [](const auto& d) { return d.phase == balancer::Phase::lingering; });
+    ASSERT_NE(lingering, snapshot().destinations().end());
+    EXPECT_EQ(lingering->uri, "sip:10.77.0.104:5060");
+
+    // Its last call ends: a little later it is gone.
+    load->release(snapshot().call_resources());
+    for (int i = 0; i < 10; ++i) {
+        now_ += 1s;
+        control_->tick();
+        (void)snapshot();
+    }
+    EXPECT_EQ(snapshot().destinations().size(), 2U);
+}
+
+TEST_F(ControlTest, ReloadWithErrorsChangesNothingAndReportsThemAll) {
+    write(two_hosts + "[balancer]\nlb_algorithm = \"best\"\nlb_groop = 1\n");
+    const auto report = control_->reload();
+    ASSERT_EQ(report.errors.size(), 2U);
+    EXPECT_THAT(report.errors[0], HasSubstr("sipfront.toml:"));
+    EXPECT_EQ(control_stats_.counts[ControlCount::reload_failed].get(), 1U);
+    EXPECT_EQ(snapshot().calls().size(), 2U);
+    EXPECT_THAT(call("reload")["error"]["message"].get<std::string>(), HasSubstr("lb_groop"));
+}
+
+TEST_F(ControlTest, ReloadNamesWhatWaitsForARestartUntilItComes) {
+    write(two_hosts + "[balancer]\nlb_algorithm = \"absolute\"\n[sip]\nfork_attempts = 2\n");
+    auto report = control_->reload();
+    EXPECT_THAT(report.errors, IsEmpty());
+    EXPECT_THAT(report.applied, ElementsAre("balancer.lb_algorithm"));
+    EXPECT_THAT(report.needs_restart, ElementsAre("sip.fork_attempts"));
+    EXPECT_EQ(snapshot().lb_algorithm(), balancer::LbAlgorithm::absolute);
+    report = control_->reload();
+    EXPECT_THAT(report.applied, IsEmpty());
+    EXPECT_THAT(report.needs_restart, ElementsAre("sip.fork_attempts"));
+}
+
+TEST_F(ControlTest, WhatACallUsesCannotChangeWhileRunning) {
+    write(two_hosts +
+          "[balancer]\nlb_resource = \"fax\"\n[[load_balancer]]\ndst_uri = \"sip:10.77.0.105\"\nresources = \"pstn=1;fax=1\"\n");
+    const auto report = control_->reload();
+    EXPECT_THAT(report.errors, IsEmpty());
+    EXPECT_THAT(report.needs_restart, ElementsAre("balancer.lb_resource"));
+    EXPECT_EQ(snapshot().calls().size(), 3U) << "the rows are taken all the same";
+}
+
+TEST_F(ControlTest, ResizeLastsUntilAReload) {
+    EXPECT_EQ(call("lb_resize", positional(1, "pstn", 5))["result"], "OK");
+    const auto pstn = snapshot().call_resources().first();
+    EXPECT_EQ((*host(0).load)[pstn].read().capacity, 5U);
+    EXPECT_THAT(control_->reload().applied, Contains("load_balancer[0].resources"));
+    EXPECT_EQ((*host(0).load)[pstn].read().capacity, 32U);
+}
+
+TEST_F(ControlTest, AHostPutOnTrialIsProbedAtOnce) {
+    ASSERT_TRUE(control_->set_state(host(1).id, balancer::State::probing));
+    EXPECT_EQ(host(1).state, balancer::State::probing);
+    for (const unsigned w : {0U, 1U}) {
+        const auto told = commands(w);
+        ASSERT_EQ(told.size(), 1U);
+        EXPECT_EQ(told[0].kind, WorkerCommand::Kind::probe);
+        EXPECT_EQ(told[0].destination, host(1).id);
+    }
+}
+
+TEST_F(ControlTest, DrainEndsWhenTheLastWorkerIsIdle) {
+    stats_[0].idle.set(1);
+    control_->on_signal(SIGTERM);
+    EXPECT_EQ(control_stats_.draining.get(), 1U);
+    for (const unsigned w : {0U, 1U}) {
+        const auto told = commands(w);
+        ASSERT_EQ(told.size(), 1U);
+        EXPECT_EQ(told[0].kind, WorkerCommand::Kind::drain);
+    }
+    control_->tick();
+    EXPECT_FALSE(control_->finished());
+    stats_[1].idle.set(1);
+    control_->tick();
+    EXPECT_TRUE(control_->finished());
+}
+
+TEST_F(ControlTest, DrainEndsAtItsTimeout) {
+    control_->drain();
+    now_ += 9'999ms;
+    control_->tick();
+    EXPECT_FALSE(control_->finished());
+    now_ += 1ms;
+    control_->tick();
+    EXPECT_TRUE(control_->finished());
+}
+
+TEST_F(ControlTest, ASecondSignalEndsAtOnce) {
+    control_->on_signal(SIGTERM);
+    EXPECT_FALSE(control_->finished());
+    control_->on_signal(SIGTERM);
+    EXPECT_TRUE(control_->finished());
+}
+
+TEST_F(ControlTest, AnswersManagement) {
+    now_ += 61s;
+    EXPECT_EQ(call("uptime")["result"]["Up time"], 61);
+    EXPECT_EQ(call("lb_status", positional(2, 0))["result"], "OK");
+    EXPECT_EQ(host(1).state, balancer::State::disabled);
+    EXPECT_EQ(control_stats_.counts[ControlCount::admin_requests].get(), 2U);
+}
+
+TEST_F(ControlTest, RunsInTheLoop) {
+    auto loop = std::move(*EventLoop::create());
+    // SIGHUP and the like must be blocked wherever they may arrive.
+    block_signals({SIGHUP, SIGTERM, SIGINT});
+    ASSERT_TRUE(control_->attach(*loop));
+    for (auto& s : stats_) s.idle.set(1);
+    ASSERT_EQ(::raise(SIGTERM), 0);
+    loop->run();
+    EXPECT_TRUE(control_->finished());
+}
+
+}  // namespace
+}  // namespace sipfront::app
