@@ -1,7 +1,7 @@
 // CANCEL in its races (RFC 3261 §9, §16.10).
 #include <gtest/gtest.h>
 
-#include "party.hpp"
+#include "tests/sim/party.hpp"
 
 namespace sipfront::sim {
 namespace {

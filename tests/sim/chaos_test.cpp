@@ -5,7 +5,7 @@
 #include <map>
 #include <random>
 
-#include "party.hpp"
+#include "tests/sim/party.hpp"
 
 namespace sipfront::sim {
 namespace {

@@ -1,4 +1,4 @@
-#include "party.hpp"
+#include "tests/sim/party.hpp"
 
 namespace sipfront::sim {
 

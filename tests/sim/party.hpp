@@ -8,7 +8,7 @@
 
 #include "sip/message.hpp"
 #include "sip/uri.hpp"
-#include "world.hpp"
+#include "tests/sim/world.hpp"
 
 namespace sipfront::sim {
 

@@ -1,7 +1,7 @@
 // No open relay: thirty attempts to make us send something to a third party, none of which gets there.
 #include <gtest/gtest.h>
 
-#include "party.hpp"
+#include "tests/sim/party.hpp"
 #include "sip/token.hpp"
 
 namespace sipfront::sim {

@@ -1,7 +1,7 @@
 // Requests that lost their route set: sipp's integrated scenarios, broken phones.
 #include <gtest/gtest.h>
 
-#include "party.hpp"
+#include "tests/sim/party.hpp"
 
 namespace sipfront::sim {
 namespace {
@@ -103,6 +103,18 @@ TEST(Dialog, ExpiresAndGivesItsLoadBack) {
     world.advance(2s);
     EXPECT_EQ(world.total_load(), 0U);
     EXPECT_EQ(world.count(sip::ProxyEvent::dialog_expired), 1U);
+}
+
+TEST(Dialog, ARequestInItKeepsItAlive) {
+    World world{{.proxy = {.timers = {.dialog_timeout = 60s}}}};
+    const auto call = establish(world);
+    world.advance(50s);
+    const auto info = only(world.receive(call.in_dialog("INFO", 2, "z9hG4bKinfo"), client_a), "INFO");
+    world.receive(response(info.text, 200, "OK"), call.host);
+    world.advance(50s);
+    EXPECT_EQ(world.total_load(), 1U);
+    world.advance(11s);
+    EXPECT_EQ(world.total_load(), 0U);
 }
 
 TEST(Dialog, ReinviteAndItsFailureLeaveItStanding) {

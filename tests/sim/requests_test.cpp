@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "party.hpp"
+#include "tests/sim/party.hpp"
 
 namespace sipfront::sim {
 namespace {

@@ -1,7 +1,7 @@
 // Several workers: the same decisions for the same arrival order, whichever core receives; streams and datagrams alike.
 #include <gtest/gtest.h>
 
-#include "party.hpp"
+#include "tests/sim/party.hpp"
 
 namespace sipfront::sim {
 namespace {

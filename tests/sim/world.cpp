@@ -1,4 +1,4 @@
-#include "world.hpp"
+#include "tests/sim/world.hpp"
 
 namespace sipfront::sim {
 namespace {
@@ -107,10 +107,12 @@ std::vector<Sent> World::run() {
     return collect();
 }
 
-std::vector<Sent> World::advance(core::Duration d) {
+std::vector<Sent> World::advance(core::Duration d) { return jump(d, 1ms); }
+
+std::vector<Sent> World::jump(core::Duration d, core::Duration step) {
     std::vector<Sent> all;
     for (const auto end = now_ + d; now_ < end;) {
-        now_ = std::min(end, now_ + core::Duration{1ms});
+        now_ = std::min(end, now_ + step);
         for (auto& s : run()) all.push_back(std::move(s));
     }
     return all;

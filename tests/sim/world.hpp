@@ -11,7 +11,7 @@
 
 #include "app/worker.hpp"
 #include "balancer/snapshot_builder.hpp"
-#include "fake_io.hpp"
+#include "tests/sim/fake_io.hpp"
 
 namespace sipfront::sim {
 
@@ -53,6 +53,9 @@ public:
     std::vector<Sent> run();
     // Moves the clock in steps of one millisecond, polling at each; returns what was sent.
     std::vector<Sent> advance(core::Duration d);
+
+    // Moves the clock in coarse steps: for the long tails of timers where the exact instants do not matter.
+    std::vector<Sent> jump(core::Duration d, core::Duration step = 500ms);
 
     // The operator's or control's doing.
     void set_state(std::size_t host, balancer::State state);

@@ -179,12 +179,16 @@ TEST(Selector, EvidenceIsBoundedAndWhatIsTooMuchIsCounted) {
     const auto d = node.control.lb(0);
     for (std::size_t i = 0; i < Selector::max_evidence + 5; ++i) node.selector.report(d, Outcome::transport_error);
     EXPECT_EQ(node.count(SelectorCount::evidence_dropped), 5U);
+    node.selector.report(d, Outcome::alive);
+    EXPECT_EQ(node.count(SelectorCount::evidence_dropped), 6U);
     std::array<HealthEvent, 100> some;
     EXPECT_EQ(node.selector.take_evidence(some), 100U);
     node.selector.report(HealthEvent{d, Outcome::alive, true, 200});
     const auto rest = node.evidence();
     ASSERT_EQ(rest.size(), Selector::max_evidence - 99);
     EXPECT_TRUE(rest.back().from_probe);
+    node.selector.report(d, Outcome::alive);
+    EXPECT_EQ(node.evidence().size(), 1U) << "the proof of life that found no room is not forgotten";
 }
 
 TEST(Selector, AHostThatFailsTwiceGetsNoCallsUntilAProbeIsAnswered) {

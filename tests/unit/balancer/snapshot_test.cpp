@@ -250,6 +250,7 @@ TEST(Reload, ADestinationDoesNotGoWhileAWorkerStillSeesItAlive) {
     config.dispatcher.clear();
     published.publish(control.snapshot(config));
     const auto* slow = published.acquire(core::WorkerId{1});
+    const auto need = call(*slow);
     const auto id = control.lb(1);
     config.load_balancer.pop_back();
     const auto turn = [&] {
@@ -260,10 +261,10 @@ TEST(Reload, ADestinationDoesNotGoWhileAWorkerStillSeesItAlive) {
     };
     for (int i = 0; i < 5; ++i) EXPECT_NE(turn()->find(id), nullptr) << "worker 1 may still put a call on it";
     // It does; the other worker's newest snapshot can give it back.
-    ASSERT_TRUE(slow->find(id)->load->try_reserve(call(*slow)));
+    ASSERT_TRUE(slow->find(id)->load->try_reserve(need));
     EXPECT_EQ(turn()->find(id)->phase, Phase::lingering);
     ASSERT_NE(published.acquire(core::WorkerId{1})->find(id), nullptr);
-    ASSERT_TRUE(turn()->find(id)->load->release(call(*slow)));
+    ASSERT_TRUE(turn()->find(id)->load->release(need));
     for (int i = 0; i < 6; ++i) {
         turn();
         published.acquire(core::WorkerId{1});

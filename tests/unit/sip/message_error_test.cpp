@@ -37,7 +37,7 @@ TEST(ParseErrors, KeepAlivesAreEmpty) {
 }
 
 TEST(ParseErrors, WhatIsNotSip) {
-    for (const auto start : {"GET / HTTP/1.1", "hello", "INVITE", "INVITE sip:a", "SIP/2.0", "SIP/x.y 200 OK", "\x16\x03\x01 a b", ":"})
+    for (const auto start : {"GET / HTTP/1.1", "hello", "INVITE", "INVITE sip:a", "SIP/x.y 200 OK", "\x16\x03\x01 a b", ":"})
         EXPECT_EQ(with(&Draft::start, start), ParseError::not_sip) << start;
 }
 
@@ -45,8 +45,8 @@ TEST(ParseErrors, StartLine_Rfc4475_3_1_2) {
     for (const auto start :
          {"INVITE  sip:a SIP/2.0", "INVITE sip:a  SIP/2.0", "INVITE sip:a b SIP/2.0", "INVITE <sip:a> SIP/2.0", "INVITE sip:a SIP/2.0 ",
           "INVITE sip:a SIP/2.0\t", "INVITE\tsip:a SIP/2.0", "INVITE sip:a;\"x\" SIP/2.0", " INVITE sip:a SIP/2.0", "INVITE SIP/2.0",
-          "INV(ITE sip:a SIP/2.0", "INVITE  SIP/2.0", "SIP/2.0  200 OK", "INVITE sip:a\tb SIP/2.0", "IN\xc3\xa9VITE sip:a SIP/2.0",
-          "INVITE sip:a SIP/2.0x", "INVITE sip:a SIP/2.0 SIP/2"})
+          "INV(ITE sip:a SIP/2.0", "INVITE  SIP/2.0", "SIP/2.0  200 OK", "SIP/2.0", "INVITE sip:a\tb SIP/2.0",
+          "IN\xc3\xa9VITE sip:a SIP/2.0", "INVITE sip:a SIP/2.0x", "INVITE sip:a SIP/2.0 SIP/2"})
         EXPECT_EQ(with(&Draft::start, start), ParseError::bad_start_line) << start;
     for (const auto start : {"INVITE sip:a SIP/7.0", "INVITE sip:a SIP/2.1", "INVITE sip:a SIP/20.0", "SIP/3.0 200 OK"})
         EXPECT_EQ(with(&Draft::start, start), ParseError::bad_version) << start;

@@ -1,0 +1,41 @@
+"""fs1..fs4: sipp as the media servers of the lab."""
+
+from pathlib import Path
+
+from . import plan, proc, sip
+from .sipp import BUFFER
+from .shell import wait_for
+
+SCENARIO = Path(__file__).with_name("scenarios") / "host.xml"
+
+
+def start(name: str, *scenario: str, port: int = plan.SIP_PORT, address: str = "") -> proc.Process:
+    """With the lab's own scenario, or with sipp's options for another one (`-sn uas -aa`). OPTIONS must be answered: the nodes probe."""
+    address = address or plan.HOST_ADDRESSES[name]
+    # Calls that ended are forgotten at once: a Call-ID may come again, as that of a probe may.
+    command = ["sipp", *(scenario or ("-sf", str(SCENARIO))), "-i", address, "-p", str(port), "-bind_local", "-nostdin", "-deadcall_wait", "0",
+               "-skip_rlimit", "-buff_size", BUFFER, "-trace_err", "-error_file", str(proc.log_file(name + "-errors"))]
+    process = proc.start(name, plan.HOSTS, command)
+
+    def answers():
+        proc.ensure_alive(process)
+        return sip.options(plan.CLIENTS, address, timeout=0.2, port=port)
+
+    wait_for(answers, f"host {name} to answer", 10)
+    return process
+
+
+def stop(name: str):
+    process = proc.find(name)
+    if process:
+        process.kill()
+
+
+def restore():
+    """All four with the lab's own scenario, whatever ran there before."""
+    for name in plan.HOST_PARTS:
+        process = proc.find(name)
+        if process and process.alive and str(SCENARIO) in process.command:
+            continue
+        stop(name)
+        start(name)

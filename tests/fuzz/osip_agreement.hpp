@@ -1,0 +1,177 @@
+// Compares what the zero-copy parser and libosip2 read in the same message, field by field.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sip/message.hpp"
+#include "sip/osip_codec.hpp"
+#include "sip/uri.hpp"
+
+namespace sipfront::sip::agreement {
+
+inline int hex_digit(char c) noexcept {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+// As osip decodes: escapes resolved, and the text ends at a decoded NUL, since osip keeps C strings.
+inline std::string unescape(std::string_view s) {
+    std::string out;
+    for (std::size_t i = 0; i < s.size(); ++i) {
+        const bool escaped = s[i] == '%' && i + 2 < s.size() && hex_digit(s[i + 1]) >= 0 && hex_digit(s[i + 2]) >= 0;
+        const char c = escaped ? static_cast<char>(hex_digit(s[i + 1]) * 16 + hex_digit(s[i + 2])) : s[i];
+        if (escaped) i += 2;
+        if (c == '\0') break;
+        out += c;
+    }
+    return out;
+}
+
+inline std::string_view without_brackets(std::string_view host) noexcept {
+    if (host.starts_with('[') && host.ends_with(']')) return trim(host.substr(1, host.size() - 2));
+    return host;
+}
+
+// Leading zeros do not matter; 0 for an empty text.
+inline std::optional<std::uint32_t> number(std::string_view s) noexcept {
+    std::uint32_t n = 0;
+    if (s.empty()) return n;
+    const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), n);
+    return error == std::errc{} && end == s.data() + s.size() ? std::optional{n} : std::nullopt;
+}
+
+inline std::size_t count_values(const Message& m, HeaderId id) noexcept {
+    std::size_t n = 0;
+    for (const auto* h = m.first(id); h != nullptr; h = m.next(h)) {
+        std::string_view rest = m.at(h->value), one;
+        while (next_value(rest, one)) n += one.empty() ? 0 : 1;
+    }
+    return n;
+}
+
+// Whether a comparison can be held against either side. Where osip is known to be wrong or to have another idea:
+// - it keeps C strings: a NUL ends what it reads;
+// - HTAB is a separator for it only at the start of a folded line;
+// - a lone CR or LF ends a line for it;
+// - it stops at a '%' that begins no escape.
+inline bool comparable(const Message& m) noexcept {
+    const auto head = m.wire().substr(0, m.headers_end());
+    char previous = '\0';
+    for (std::size_t i = 0; i < head.size(); ++i) {
+        const char c = head[i];
+        if (c == '\0' || c == '\t') return false;
+        if ((c == '\n') != (previous == '\r')) return false;
+        if (c == '%' && (i + 2 >= head.size() || hex_digit(head[i + 1]) < 0 || hex_digit(head[i + 2]) < 0)) return false;
+        previous = c;
+    }
+    return true;
+}
+
+inline std::size_t count_readable(const Message& m, HeaderId id) noexcept {
+    std::size_t n = 0;
+    for (const auto* h = m.first(id); h != nullptr; h = m.next(h)) {
+        std::string_view rest = m.at(h->value), one;
+        while (next_value(rest, one)) {
+            const auto value = parse_name_addr(one);
+            n += value && value->uri.size() >= 6 && parse_uri(value->uri) ? 1 : 0;
+        }
+    }
+    return n;
+}
+
+// Of a message that may be malformed each side takes more than the other somewhere; what one side refuses is not compared.
+enum class Input { well_formed, any };
+
+// Collects what differs; empty when nothing does.
+class Differences {
+public:
+    Differences(const Message& m, const ReferenceMessage& r, Input input = Input::well_formed) : input_{input} {
+        start_line(m, r);
+        same("Call-ID", m.call_id(), r.call_id);
+        party("From", m, m.from(), r.from);
+        party("To", m, m.to(), r.to);
+        same("CSeq number", std::to_string(m.cseq().number), std::to_string(number(r.cseq_number).value_or(0)));
+        same("CSeq method", m.at(m.cseq().method_name), r.cseq_method);
+        via(m, r);
+        same("Vias", count_values(m, HeaderId::via), r.vias);
+        routes("Routes", m, HeaderId::route, r.routes);
+        routes("Record-Routes", m, HeaderId::record_route, r.record_routes);
+        contact(m, r);
+        body(m, r);
+    }
+
+    [[nodiscard]] const std::string& text() const noexcept { return text_; }
+
+private:
+    void same(std::string_view field, std::string_view ours, std::string_view theirs) {
+        if (ours != theirs) text_.append(field).append(": ours '").append(ours).append("' osip '").append(theirs).append("'\n");
+    }
+    void same(std::string_view field, std::size_t ours, std::size_t theirs) {
+        same(field, std::string_view{std::to_string(ours)}, std::to_string(theirs));
+    }
+
+    void uri(const std::string& field, std::string_view ours, const ReferenceUri& theirs) {
+        const auto u = parse_uri(ours);
+        if (!u && input_ == Input::any) return;
+        // For osip any scheme that begins with "sip" is sip.
+        if (u && u->scheme == Scheme::other && iequals(u->scheme_name.substr(0, 3), "sip")) return;
+        if (!u) return same(field, "(no URI) " + std::string{ours}, theirs.scheme + ":" + theirs.host + theirs.opaque);
+        if (!iequals(u->scheme_name, theirs.scheme)) same(field + " scheme", u->scheme_name, theirs.scheme);
+        if (u->scheme != Scheme::sip && u->scheme != Scheme::sips) return same(field, u->host, trim(theirs.opaque));
+        same(field + " user", unescape(u->user), theirs.user);
+        same(field + " password", unescape(u->password), theirs.password);
+        same(field + " host", without_brackets(u->host), theirs.host);
+        same(field + " port", u->port, number(theirs.port).value_or(0xffffffff));
+    }
+
+    void start_line(const Message& m, const ReferenceMessage& r) {
+        same("status", static_cast<std::size_t>(m.status()), static_cast<std::size_t>(r.status));
+        if (!m.is_request()) return;
+        same("method", m.method_name(), r.method);
+        uri("Request-URI", m.request_uri(), r.request_uri);
+    }
+
+    void party(const std::string& field, const Message& m, const Party& ours, const ReferenceParty& theirs) {
+        uri(field, m.at(ours.uri), theirs.uri);
+        same(field + " tag", m.at(ours.tag), theirs.tag);
+    }
+
+    void via(const Message& m, const ReferenceMessage& r) {
+        const auto& v = m.top_via();
+        same("Via transport", m.at(v.transport), r.via_transport);
+        same("Via host", without_brackets(m.at(v.host)), r.via_host);
+        same("Via port", v.port, number(r.via_port).value_or(0xffffffff));
+        same("Via branch", m.at(v.branch), r.via_branch);
+    }
+
+    // osip leaves out of its lists what it cannot read, and any URI shorter than "sip:xx".
+    void routes(std::string_view field, const Message& m, HeaderId id, std::size_t theirs) {
+        const auto ours = count_values(m, id);
+        if (input_ == Input::any && ours > theirs && ours != count_readable(m, id)) return;
+        same(field, ours, theirs);
+    }
+
+    void contact(const Message& m, const ReferenceMessage& r) {
+        const auto* h = m.first(HeaderId::contact);
+        if (h == nullptr || !r.contact) return;
+        std::string_view rest = m.at(h->value), one;
+        const auto value = next_value(rest, one) ? parse_name_addr(one) : std::nullopt;
+        uri("Contact", value ? value->uri : "", *r.contact);
+    }
+
+    void body(const Message& m, const ReferenceMessage& r) {
+        if (m.content_length() >= 0)
+            same("Content-Length", std::to_string(m.content_length()), std::to_string(number(*r.content_length).value_or(0)));
+        if (!r.body.empty()) same("body", m.body(), r.body);
+    }
+
+    Input input_;
+    std::string text_;
+};
+
+}  // namespace sipfront::sip::agreement

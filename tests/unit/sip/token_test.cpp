@@ -1,0 +1,129 @@
+#include "sip/token.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+namespace sipfront::sip {
+namespace {
+
+const auto keys = core::KeyRing::parse("7 000102030405060708090a0b0c0d0e0f sign\n8 ffeeddccbbaa99887766554433221100 accept\n").value();
+const auto after_rollover = core::KeyRing::parse("7 000102030405060708090a0b0c0d0e0f retire\n8 ffeeddccbbaa99887766554433221100 sign\n").value();
+const auto after_retirement = core::KeyRing::parse("8 ffeeddccbbaa99887766554433221100 sign\n").value();
+
+Branch sample() { return {.node = core::NodeId{2}, .kind = Branch::Kind::proxied, .attempt = 3, .transaction = {1234, 77}, .loop = 0xdeadbeef}; }
+const BranchBinding binding{"call@x", 42, "z9hG4bKclient"};
+
+TEST(Branch, ComesBackAsItWasMade) {
+    auto b = sample();
+    const auto text = make_branch(b, binding, keys);
+    EXPECT_TRUE(text.view().starts_with("z9hG4bK"));
+    EXPECT_EQ(text.view().size(), 39U);
+    const auto read = read_branch(text.view());
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->node, b.node);
+    EXPECT_EQ(read->attempt, 3);
+    EXPECT_EQ(read->transaction, b.transaction);
+    EXPECT_EQ(read->loop, b.loop);
+    EXPECT_EQ(read->mac, b.mac);
+    EXPECT_TRUE(verify_branch(text.view(), binding, keys));
+}
+
+TEST(Branch, IsBoundToCallIdCseqAndTheViaBelow) {
+    auto b = sample();
+    const auto text = make_branch(b, binding, keys);
+    EXPECT_FALSE(verify_branch(text.view(), {"call@y", 42, "z9hG4bKclient"}, keys));
+    EXPECT_FALSE(verify_branch(text.view(), {"call@x", 43, "z9hG4bKclient"}, keys));
+    EXPECT_FALSE(verify_branch(text.view(), {"call@x", 42, "z9hG4bKclienu"}, keys));
+    EXPECT_FALSE(verify_branch(text.view(), {"call@xz", 42, "9hG4bKclient"}, keys)) << "the border between the fields counts";
+}
+
+TEST(Branch, EveryFlippedCharacterIsCaught) {
+    auto b = sample();
+    const std::string text{make_branch(b, binding, keys).view()};
+    for (std::size_t i = magic_cookie.size(); i < text.size(); ++i) {
+        auto bad = text;
+        bad[i] = bad[i] == 'A' ? 'B' : 'A';
+        EXPECT_FALSE(verify_branch(bad, binding, keys)) << i;
+    }
+}
+
+TEST(Branch, ForeignOnesAreNotOurs) {
+    for (const auto* text : {"", "z9hG4bK", "z9hG4bK-12345-1-0", "z9hG4bKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "z9hG4bK!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!"})
+        EXPECT_FALSE(read_branch(text)) << text;
+}
+
+TEST(Branch, KeysRollOver) {
+    auto b = sample();
+    const auto text = make_branch(b, binding, keys);
+    EXPECT_TRUE(verify_branch(text.view(), binding, after_rollover));
+    EXPECT_FALSE(verify_branch(text.view(), binding, after_retirement));
+    const auto fresh = make_branch(b, binding, after_rollover);
+    EXPECT_TRUE(verify_branch(fresh.view(), binding, keys)) << "accepted everywhere before anyone signs with it";
+}
+
+core::Endpoint at(const char* text) { return *core::Endpoint::parse(text); }
+
+TEST(Cookie, ComesBackAsItWasMade) {
+    for (const auto& [host, client, transport] : {std::tuple{"10.77.0.103:5060", "10.77.0.2:40000", core::Transport::udp},
+                                                  {"[fd77::103]:5080", "192.0.2.9:5060", core::Transport::tcp},
+                                                  {"10.0.0.1:5060", "[2001:db8::1]:1024", core::Transport::tls}}) {
+        const RouteCookie c{.node = core::NodeId{1}, .caller_in_cluster = true, .symmetric = true, .client_transport = transport, .dialog = {5, 9},
+                            .host = at(host), .client = at(client), .connection = core::ConnectionId{transport == core::Transport::udp ? 0U : 88U}};
+        const auto text = make_cookie(c, "call@x", "tag", keys);
+        const auto read = open_cookie(text.view(), "call@x", "tag", keys);
+        ASSERT_TRUE(read) << host;
+        EXPECT_EQ(read->host, c.host);
+        EXPECT_EQ(read->client, c.client);
+        EXPECT_EQ(read->connection, c.connection);
+        EXPECT_EQ(read->client_transport, transport);
+        EXPECT_EQ(read->dialog, c.dialog);
+        EXPECT_TRUE(read->caller_in_cluster && read->symmetric);
+        EXPECT_FALSE(open_cookie(text.view(), "call@y", "tag", keys));
+        EXPECT_FALSE(open_cookie(text.view(), "call@x", "gat", keys));
+        EXPECT_FALSE(open_cookie(text.view(), "call@xt", "ag", keys));
+        EXPECT_TRUE(open_cookie(text.view(), "call@x", "tag", after_rollover));
+        EXPECT_FALSE(open_cookie(text.view(), "call@x", "tag", after_retirement));
+    }
+}
+
+TEST(Cookie, AnyOtherTextIsRefused) {
+    const std::string good{make_cookie({.host = at("10.0.0.1:1"), .client = at("10.0.0.2:2")}, "c", "t", keys).view()};
+    for (std::size_t i = 0; i < good.size(); ++i) {
+        auto bad = good;
+        bad[i] = bad[i] == 'x' ? 'y' : 'x';
+        EXPECT_FALSE(open_cookie(bad, "c", "t", keys)) << i;
+        EXPECT_FALSE(open_cookie(good.substr(0, i), "c", "t", keys)) << i;
+        EXPECT_FALSE(open_cookie(good + good.substr(0, i + 1), "c", "t", keys)) << i;
+    }
+    std::mt19937 random{3};
+    for (int i = 0; i < 2000; ++i) {
+        std::string noise(random() % 100, '\0');
+        for (auto& ch : noise) ch = static_cast<char>(random());
+        EXPECT_FALSE(open_cookie(noise, "c", "t", keys));
+    }
+}
+
+TEST(Base64Url, RoundTripsEveryLength) {
+    std::mt19937 random{5};
+    for (std::size_t n = 0; n < 64; ++n) {
+        std::array<std::uint8_t, 64> in{}, out{};
+        for (auto& b : in) b = static_cast<std::uint8_t>(random());
+        std::array<char, 90> text{};
+        const auto length = base64url_encode(in.data(), n, text.data());
+        EXPECT_EQ(length, (n * 4 + 2) / 3);
+        ASSERT_EQ(base64url_decode({text.data(), length}, out.data(), out.size()), n);
+        EXPECT_TRUE(std::equal(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(n), out.begin()));
+    }
+}
+
+TEST(LocalTag, IsTheSameForTheSameRequestOnly) {
+    const auto a = make_local_tag("c", "f", "b", keys);
+    EXPECT_EQ(a.view(), make_local_tag("c", "f", "b", keys).view());
+    EXPECT_NE(a.view(), make_local_tag("c", "f", "b2", keys).view());
+    EXPECT_NE(a.view(), make_local_tag("cf", "", "b", keys).view());
+}
+
+}  // namespace
+}  // namespace sipfront::sip
