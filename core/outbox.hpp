@@ -57,7 +57,7 @@ public:
     void commit(std::size_t length, const Flow& flow) noexcept {
         assert(reserved_ != nullptr && length <= reserved_->capacity);
         filled_[filled_count_++] = {*reserved_, static_cast<std::uint32_t>(length), flow};
-        auto& stack = reserved_ == &small_[small_count_ - 1] ? small_count_ : large_count_;
+        auto& stack = small_count_ > 0 && reserved_ == &small_[small_count_ - 1] ? small_count_ : large_count_;
         --stack;
         reserved_ = nullptr;
     }

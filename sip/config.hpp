@@ -22,7 +22,7 @@ struct Timers {
     milliseconds timer_c{185'000};      // > 3 min (§16.6 step 11)
     milliseconds fr_timer{2'000};       // no response at all from a host: try the next one
     milliseconds fr_inv_timer{120'000};  // a provisional but no final response to an INVITE
-    milliseconds dialog_timeout{std::chrono::hours{12}};
+    milliseconds dialog_timeout{std::chrono::hours{12}};  // nothing heard in a dialog for so long: it is dropped
     milliseconds challenge_memory{32'000};  // how long a 401/407 ties its Call-ID to the host that sent it
 };
 

@@ -191,6 +191,7 @@ constexpr std::array<Parser::Read, static_cast<std::size_t>(HeaderId::count_)> P
 // Out of line on purpose: inlined into index(), the two would fight for registers.
 [[gnu::noinline]] bool Parser::plain_header(const char* line, std::size_t begin, std::size_t length, std::size_t line_length,
                                             Header& h) noexcept {
+    if (length + 1 >= line_length) return false;  // no delimiter but the LF, which may be the last octet there is
     const auto id = names::find(line, length);
     const auto from = length + 1 + (line[length + 1] == ' ' ? 1 : 0);
     const auto to = line_length - 1 - (line[line_length - 2] == '\r' ? 1 : 0);
@@ -366,7 +367,7 @@ ParseError Message::parse(std::string_view bytes) noexcept {
 std::string_view find_call_id(std::string_view bytes) noexcept {
     const auto* data = bytes.data() + skip_keep_alive(bytes);
     const auto size = static_cast<std::size_t>(bytes.data() + bytes.size() - data);
-    const auto line = scan::active->find_call_id_line(data, size);
+    const auto line = size == 0 ? size : scan::active->find_call_id_line(data, size);
     if (line == size) return {};
     const std::string_view rest{data + line, size - line};
     const auto value = rest.find(':') + 1;

@@ -215,12 +215,13 @@ void Proxy::on_in_dialog(Request& r) {
     start(r, hop);
 }
 
-// What a dialog's own requests tell about it: the CSeq reached, and a refreshed target (§12.2.2), for route repair and pings.
+// What a dialog's own requests tell about it: that it lives, the CSeq reached, and a refreshed target (§12.2.2).
 void Proxy::note_in_dialog(Request& r, Dialog& d) {
     const auto& m = r.m;
     const bool from_caller = m.from_tag() == d.get(DialogText::caller_tag);
     auto& cseq = from_caller ? d.caller_cseq : d.callee_cseq;
     cseq = std::max(cseq, m.cseq().number);
+    if (d.listed) dialogs_.expire_at(d, r.now + core::Duration{config_.timers.dialog_timeout});
     const auto* contact = m.method() == Method::invite || m.method() == Method::update ? m.first(HeaderId::contact) : nullptr;
     if (contact == nullptr) return;
     const auto which = from_caller ? DialogText::caller_contact : DialogText::callee_contact;

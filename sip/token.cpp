@@ -119,7 +119,7 @@ std::size_t base64url_encode(const std::uint8_t* in, std::size_t n, char* out) n
     }
     if (n - i == 1) {
         *o++ = alphabet[in[i] >> 2];
-        *o++ = alphabet[(in[i] & 3) << 4];
+        *o++ = alphabet[(in[i] & 3U) << 4];
     } else if (n - i == 2) {
         const std::uint32_t v = (std::uint32_t{in[i]} << 8) | in[i + 1];
         *o++ = alphabet[v >> 10];
