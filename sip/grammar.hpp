@@ -6,6 +6,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 namespace sipfront::sip::grammar {
 
@@ -18,7 +19,7 @@ enum : std::uint16_t {
     lws = 32,         // SP HT, and the CR LF of a fold
     ipv6 = 64,        // hexadecimal digits : .
     delimiter = 128,  // where structure may change: scan::Marks
-    uri_break = 256,  // never in a URI unescaped: controls SP DEL < > "
+    breaker = 256,    // of those, what ends a URI or a bare display name: controls SP " < >
 };
 
 namespace detail {
@@ -39,8 +40,8 @@ constexpr std::array<std::uint16_t, 256> make_classes() {
     add("+", scheme);
     add(" \t\r\n", lws);
     add(" \"(,:;<=>", delimiter);
-    add(" <>\"\x7f", uri_break);
-    for (std::size_t c = 0; c < 0x20; ++c) t[c] = static_cast<std::uint16_t>(t[c] | delimiter | uri_break);
+    add(" <>\"", breaker);
+    for (std::size_t c = 0; c < 0x20; ++c) t[c] = static_cast<std::uint16_t>(t[c] | delimiter | breaker);
     return t;
 }
 inline constexpr auto classes = make_classes();
@@ -49,7 +50,7 @@ inline constexpr auto classes = make_classes();
 constexpr bool is(char c, int classes) noexcept { return (detail::classes[static_cast<unsigned char>(c)] & classes) != 0; }
 constexpr bool is_lws(char c) noexcept { return is(c, lws); }
 constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
-constexpr bool breaks_uri(char c) noexcept { return is(c, uri_break); }
+constexpr bool breaks_uri(char c) noexcept { return is(c, breaker) || c == 0x7f; }
 constexpr bool all(std::string_view s, int classes) noexcept {
     for (const char c : s)
         if (!is(c, classes)) return false;
@@ -89,23 +90,34 @@ struct Literal {
 };
 
 namespace detail {
-template <Literal L, class Word, std::size_t At>
+template <Literal L, bool AnyCase, class Word, std::size_t At>
 [[gnu::always_inline]] inline Word differ(const char* p) noexcept {
     constexpr auto part = L.view().substr(At, sizeof(Word));
+    constexpr auto care = AnyCase ? static_cast<Word>(caseless_mask(part)) : static_cast<Word>(~Word{0});
     Word w;
     std::memcpy(&w, p + At, sizeof w);
-    return static_cast<Word>((w ^ static_cast<Word>(word(part))) & static_cast<Word>(caseless_mask(part)));
+    return static_cast<Word>((w ^ static_cast<Word>(word(part))) & care);
+}
+
+template <Literal L, bool AnyCase>
+[[gnu::always_inline]] inline bool equal(const char* p) noexcept {
+    constexpr std::size_t n = L.view().size();
+    static_assert(n >= 2 && n <= 16);
+    using Word = std::conditional_t<(n >= 8), std::uint64_t, std::conditional_t<(n >= 4), std::uint32_t, std::uint16_t>>;
+    if constexpr (n == sizeof(Word)) return differ<L, AnyCase, Word, 0>(p) == 0;
+    return (differ<L, AnyCase, Word, 0>(p) | differ<L, AnyCase, Word, n - sizeof(Word)>(p)) == 0;
 }
 }  // namespace detail
 
-// Whether the octets at `p` are the lower-case literal in any case. Reads just as many, two overlapping words at most.
+// Whether the octets at `p` are the literal. Reads just as many, in two overlapping words at most.
+template <Literal L>
+[[gnu::always_inline]] inline bool reads(const char* p) noexcept {
+    return detail::equal<L, false>(p);
+}
+// The same in any case.
 template <Literal L>
 [[gnu::always_inline]] inline bool spells(const char* p) noexcept {
-    constexpr std::size_t n = L.view().size();
-    static_assert(n >= 2 && n <= 16);
-    if constexpr (n >= 8) return (detail::differ<L, std::uint64_t, 0>(p) | detail::differ<L, std::uint64_t, n - 8>(p)) == 0;
-    if constexpr (n >= 4 && n < 8) return (detail::differ<L, std::uint32_t, 0>(p) | detail::differ<L, std::uint32_t, n - 4>(p)) == 0;
-    if constexpr (n < 4) return (detail::differ<L, std::uint16_t, 0>(p) | detail::differ<L, std::uint16_t, n - 2>(p)) == 0;
+    return detail::equal<L, true>(p);
 }
 
 // Unsigned decimal, digits only. nullopt: empty, another octet, or above `max`.
@@ -118,6 +130,22 @@ constexpr std::optional<std::uint32_t> decimal(std::string_view s, std::uint32_t
         if (n > max) return std::nullopt;
     }
     return static_cast<std::uint32_t>(n);
+}
+
+// As decimal(), without a loop for up to eight digits. Eight octets are readable before `end`.
+inline std::optional<std::uint32_t> decimal_before(const char* end, std::size_t digits, std::uint32_t max) noexcept {
+    if (digits - 1 > 7) [[unlikely]]
+        return decimal({end - digits, digits}, max);
+    const auto kept = ~std::uint64_t{0} << 8 * (8 - digits);
+    constexpr std::uint64_t zeros = 0x3030303030303030;
+    auto w = (load64(end - 8) & kept) | (zeros & ~kept);
+    if ((((w + 0x4646464646464646) | (w - zeros)) & 0x8080808080808080) != 0) return std::nullopt;
+    // Pairs, then fours, then all eight digits at once.
+    w -= zeros;
+    w = w * 10 + (w >> 8);
+    w = ((w & 0x000000ff000000ff) * 0x000f424000000064 + (w >> 16 & 0x000000ff000000ff) * 0x0000271000000001) >> 32;
+    const auto n = static_cast<std::uint32_t>(w);
+    return n <= max ? std::optional{n} : std::nullopt;
 }
 
 // Behind the quote that closes the quoted-string opened at s[open]; npos when none does.

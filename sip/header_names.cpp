@@ -83,6 +83,7 @@ constexpr std::array<Compact, 19> compact_names = {{
 
 constexpr Table make_table() {
     Table t;
+    t.entries[0].length = 0xff;
     for (std::size_t i = 0; i < long_names.size(); ++i) {
         const auto name = long_names[i];
         auto& e = t.entries[i + 1];
@@ -94,7 +95,7 @@ constexpr Table make_table() {
         }
         auto& slot = t.slots[slot_of(name.size(), name.front(), name.back())];
         t.collides = t.collides || slot != 0;
-        slot = static_cast<std::uint8_t>(i + 1);
+        slot = static_cast<std::uint16_t>((i + 1) * sizeof(Entry));
     }
     t.compact.fill(HeaderId::other);
     for (const auto& c : compact_names) t.compact[static_cast<std::size_t>(c.letter & 31)] = c.id;
@@ -106,16 +107,17 @@ static_assert(!make_table().collides, "slot_of needs other factors");
 
 constinit const Table table = make_table();
 
-HeaderId find_short(const char* p, std::size_t length) noexcept {
+HeaderId find(const char* p, std::size_t length) noexcept {
     if (length < 2) return length == 1 && grammar::is(*p, grammar::alpha) ? table.compact[*p & 31] : HeaderId::other;
     if (length > longest) return HeaderId::other;
     std::array<char, longest> copy{};
     std::memcpy(copy.data(), p, length);
-    return find(copy.data(), length);
+    const auto& e = candidate(copy.data(), length);
+    return e.length == length && differ(copy.data(), e) == 0 ? e.id : HeaderId::other;
 }
 
 }  // namespace names
 
-HeaderId parse_header_name(std::string_view token) noexcept { return names::find_short(token.data(), token.size()); }
+HeaderId parse_header_name(std::string_view token) noexcept { return names::find(token.data(), token.size()); }
 
 }  // namespace sipfront::sip

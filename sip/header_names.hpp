@@ -26,7 +26,7 @@ constexpr std::size_t slot_of(std::size_t length, char first, char last) noexcep
 }
 
 struct Table {
-    std::array<std::uint8_t, 256> slots{};  // index into entries; 0 is the entry that matches nothing
+    std::array<std::uint16_t, 256> slots{};  // the entry's offset in octets; 0: the one that matches nothing
     std::array<Entry, static_cast<std::size_t>(HeaderId::count_) + 1> entries{};
     std::array<HeaderId, 32> compact{};  // by the letter's low five bits
     bool collides = false;
@@ -34,18 +34,21 @@ struct Table {
 extern const Table table;
 
 // Any name, wherever it lies.
-HeaderId find_short(const char* p, std::size_t length) noexcept;
+HeaderId find(const char* p, std::size_t length) noexcept;
 
-// Any name of two octets or more; `longest` octets are readable at `p`, however short the name. Compact ones are not found.
-[[gnu::always_inline]] inline HeaderId find(const char* p, std::size_t length) noexcept {
-    const auto& e = table.entries[table.slots[slot_of(length, p[0], p[length - 1])]];
-    if (e.length != length) return HeaderId::other;
-    auto differ = (grammar::load64(p) ^ e.want[0]) & e.care[0];
-    if (length > 8) {
-        differ |= (grammar::load64(p + 8) ^ e.want[1]) & e.care[1];
-        differ |= (grammar::load64(p + 16) ^ e.want[2]) & e.care[2];
+// The one entry that a name of two octets or more can match; its length is to be compared first.
+[[gnu::always_inline]] inline const Entry& candidate(const char* p, std::size_t length) noexcept {
+    const auto* const entries = reinterpret_cast<const char*>(table.entries.data());
+    return *reinterpret_cast<const Entry*>(entries + table.slots[slot_of(length, *p, *(p + length - 1))]);
+}
+// Zero when the name at `p`, of the entry's length, is the entry's. `longest` octets are readable there.
+[[gnu::always_inline]] inline std::uint64_t differ(const char* p, const Entry& e) noexcept {
+    auto d = (grammar::load64(p) ^ e.want[0]) & e.care[0];
+    if (e.length > 8) {
+        d |= (grammar::load64(p + 8) ^ e.want[1]) & e.care[1];
+        d |= (grammar::load64(p + 16) ^ e.want[2]) & e.care[2];
     }
-    return differ == 0 ? e.id : HeaderId::other;
+    return d;
 }
 
 }  // namespace sipfront::sip::names

@@ -48,31 +48,30 @@ std::string_view name(ParseError e) noexcept {
 }
 
 Method parse_method(std::string_view token) noexcept {
-    const auto is = [token](Method m) { return token == method_names[static_cast<std::size_t>(m)] ? m : Method::unknown; };
-    if (token.size() < 3) return Method::unknown;
-    switch (token[0]) {
-        case 'A':
-            return is(Method::ack);
-        case 'B':
-            return is(Method::bye);
-        case 'C':
-            return is(Method::cancel);
-        case 'I':
-            return token.size() == 6 ? is(Method::invite) : is(Method::info);
-        case 'M':
-            return is(Method::message);
-        case 'N':
-            return is(Method::notify);
-        case 'O':
-            return is(Method::options);
-        case 'P':
-            return token.size() == 5 ? is(Method::prack) : is(Method::publish);
-        case 'R':
-            return token.size() == 5 ? is(Method::refer) : is(Method::register_);
-        case 'S':
-            return is(Method::subscribe);
-        case 'U':
-            return is(Method::update);
+    using grammar::reads;
+    const auto* p = token.data();
+    switch (token.size()) {
+        case 3:
+            return reads<"ACK">(p) ? Method::ack : reads<"BYE">(p) ? Method::bye : Method::unknown;
+        case 4:
+            return reads<"INFO">(p) ? Method::info : Method::unknown;
+        case 5:
+            return reads<"PRACK">(p) ? Method::prack : reads<"REFER">(p) ? Method::refer : Method::unknown;
+        case 6:
+            return reads<"INVITE">(p)   ? Method::invite
+                   : reads<"CANCEL">(p) ? Method::cancel
+                   : reads<"UPDATE">(p) ? Method::update
+                   : reads<"NOTIFY">(p) ? Method::notify
+                                        : Method::unknown;
+        case 7:
+            return reads<"OPTIONS">(p)   ? Method::options
+                   : reads<"MESSAGE">(p) ? Method::message
+                   : reads<"PUBLISH">(p) ? Method::publish
+                                         : Method::unknown;
+        case 8:
+            return reads<"REGISTER">(p) ? Method::register_ : Method::unknown;
+        case 9:
+            return reads<"SUBSCRIBE">(p) ? Method::subscribe : Method::unknown;
         default:
             return Method::unknown;
     }

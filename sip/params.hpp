@@ -1,6 +1,7 @@
 // The walk over ";name=value" lists that Via, From and To share, over marked or plain text. RFC 3261 §25.1 (generic-param).
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -29,9 +30,10 @@ struct Text {
         from = skip_lws(from, to);
         return slice(from, trim_end(from, to));
     }
-    [[nodiscard]] bool is_solid(Slice s) const noexcept {
-        for (std::size_t i = s.off; i < s.end(); ++i)
-            if (static_cast<unsigned char>(data[i]) <= 0x20) return false;
+    // No white space or control inside.
+    [[nodiscard]] bool is_solid(std::size_t from, std::size_t to) const noexcept {
+        for (; from < to; ++from)
+            if (static_cast<unsigned char>(data[from]) <= 0x20) return false;
         return true;
     }
     static Slice slice(std::size_t from, std::size_t to) noexcept {
@@ -45,10 +47,14 @@ struct Text {
     }
 };
 
+// Offsets: `whole` and `name` begin at `from`; the value, if there is one, is [value, end).
 struct Param {
-    Slice name, value;
-    Slice whole;
+    std::size_t from, name_end, value, end;
     bool has_value;
+
+    [[nodiscard]] std::size_t name_length() const noexcept { return name_end - from; }
+    [[nodiscard]] Slice value_slice() const noexcept { return has_value ? Text::slice(value, end) : Slice{}; }
+    [[nodiscard]] Slice whole() const noexcept { return Text::slice(from, end); }
 };
 
 // LWS, and comments, which RFC 2543 allowed in Via. npos: a comment has no end.
@@ -87,31 +93,35 @@ template <class Delimiters>
             d.seek(behind);
         }
     }
+    at = std::min(at, end);
     if (stop == npos) stop = at;
     p.has_value = equals != npos;
-    p.whole = t.trimmed(from, stop);
-    p.name = t.trimmed(from, p.has_value ? equals : stop);
-    p.value = p.has_value ? t.trimmed(equals + 1, stop) : Slice{};
-    return p.name.len != 0 && t.is_solid(p.name) && (quoted || t.is_solid(p.value));
+    p.from = t.skip_lws(from, stop);
+    p.end = t.trim_end(p.from, stop);
+    p.name_end = p.has_value ? t.trim_end(p.from, std::max(equals, p.from)) : p.end;
+    p.value = p.has_value ? t.skip_lws(equals + 1, p.end) : p.end;
+    if (p.has_value && p.end <= equals) p.value = p.end = equals + 1;
+    return p.name_end > p.from && t.is_solid(p.from, p.name_end) && (quoted || t.is_solid(p.value, p.end));
 }
 
-// Reads the parameter behind the ';' at `at`, where `d` stands too. On success `at` is at the next ';', at ',' or `end`.
-// False: no name, white space inside a name or value, or a quote or comment without end.
+// Reads the parameter behind the ';' at `at`, where `d` stands too. On success `at` is at the next ';', at ',' or `end`. False:
+// no name, white space inside a name or value, or a quote or comment without end.
 template <class Delimiters>
 [[gnu::always_inline]] inline bool next_param(Text t, Delimiters& d, std::size_t& at, std::size_t end, Param& p) noexcept {
-    const auto from = at + 1;
-    const auto ends = [&](std::size_t stop) { return stop >= end || t[stop] == ';' || t[stop] == ','; };
+    p.from = at + 1;
     auto stop = d.next();
-    auto name_end = stop;
+    p.name_end = stop;
     p.has_value = stop < end && t[stop] == '=';
+    p.value = stop + 1;
     if (p.has_value) stop = d.next();
-    if (!ends(stop)) [[unlikely]]
+    if (stop >= end) {
+        stop = end;
+        p.name_end = std::min(p.name_end, end);
+    } else if (t[stop] != ';' && t[stop] != ',') [[unlikely]] {
         return odd_param(t, d, at, end, p);
-    p.whole = Text::slice(from, stop);
-    p.name = Text::slice(from, name_end);
-    p.value = p.has_value ? Text::slice(name_end + 1, stop) : Slice{};
-    at = stop;
-    return name_end != from;
+    }
+    p.end = at = stop;
+    return p.name_end != p.from;
 }
 
 }  // namespace sipfront::sip

@@ -44,22 +44,16 @@ private:
     static ParseError odd_request_line(Message& m, const char* data, const Marks& marks, std::size_t end) noexcept;
     static ParseError status_line(Message& m, std::string_view line) noexcept;
     static ParseError index(Message& m, const char* data, const Marks& marks, std::size_t marked) noexcept;
-    static bool plain_header(const char* line, std::size_t begin, std::size_t length, std::size_t line_length, Header& h) noexcept;
-    static bool odd_header(const char* data, const Marks& marks, std::size_t begin, std::size_t newline, Header& h) noexcept;
+    static bool plain_header(Message& m, std::size_t index, const char* line, std::size_t begin, std::size_t length,
+                             std::size_t line_length) noexcept;
+    static ParseError odd_header(Message& m, std::size_t index, const char* data, const Marks& marks, std::size_t begin,
+                                 std::size_t newline) noexcept;
     static bool empty_line(Message& m, const char* data, std::size_t at) noexcept;
+
     static ParseError values(Message& m, const char* data, const Marks& marks) noexcept;
     static ParseError repeated(const Message& m, const Header& first, const Header& again) noexcept;
-
-    using Read = ParseError (*)(Message& m, const char* data, const Marks& marks, std::size_t from, std::size_t end) noexcept;
-    static ParseError via(Message& m, const char* data, const Marks& marks, std::size_t from, std::size_t end) noexcept;
-    template <Party Message::*Member, ParseError Bad>
-    static ParseError party(Message& m, const char* data, const Marks& marks, std::size_t from, std::size_t end) noexcept;
-    template <class T, T Message::*Member, std::uint32_t Max, ParseError Bad>
-    static ParseError number(Message& m, const char* data, const Marks& marks, std::size_t from, std::size_t end) noexcept;
-    static ParseError call_id(Message& m, const char* data, const Marks& marks, std::size_t from, std::size_t end) noexcept;
-    static ParseError cseq(Message& m, const char* data, const Marks& marks, std::size_t from, std::size_t end) noexcept;
-    // Of the header fields that are decoded during the pass.
-    static constexpr std::array<Read, static_cast<std::size_t>(HeaderId::count_)> readers() noexcept;
+    static ParseError call_id(Message& m, const char* data, const Marks& marks, Slice value) noexcept;
+    static ParseError cseq(Message& m, const char* data, const Marks& marks, Slice value) noexcept;
     static ParseError check_whole(Message& m) noexcept;
 };
 
@@ -106,8 +100,8 @@ ParseError Parser::start_line(Message& m, const char* data, const Marks& marks, 
 
 // "METHOD SP Request-URI" in [0, end), with a proper version behind.
 ParseError Parser::request_line(Message& m, const char* data, const Marks& marks, std::size_t end) noexcept {
-    scan::Cursor d{marks.delimiter, 0, end};
-    const auto space = d.next();
+    scan::Cursor d{marks.breaker, 0, end};
+    const auto space = std::min(d.next(), end);
     const std::string_view method{data, space};
     m.method_name_ = Text::slice(0, space);
     m.method_ = parse_method(method);
@@ -115,12 +109,8 @@ ParseError Parser::request_line(Message& m, const char* data, const Marks& marks
     if (m.method_ == Method::unknown && !grammar::is_token(method)) return ParseError::bad_start_line;
     const auto uri = space + 1;
     m.request_uri_ = Text::slice(uri, end);
-    const auto colon = d.next();
-    for (auto at = colon; at < end; at = d.next())
-        if (grammar::breaks_uri(data[at])) return ParseError::bad_start_line;
-    if (uri == end) return ParseError::bad_start_line;
-    const bool good = colon < end && data[colon] == ':' && colon + 1 < end && is_scheme({data + uri, colon - uri});
-    return good ? ok : ParseError::bad_request_uri;
+    if (uri == end || d.next() < end) return ParseError::bad_start_line;
+    return scheme_end({data}, uri, end) != npos ? ok : ParseError::bad_request_uri;
 }
 
 // Finds out what is wrong with a request line that does not end in " SIP/2.0".
@@ -156,68 +146,53 @@ ParseError Parser::status_line(Message& m, std::string_view line) noexcept {
     return ok;
 }
 
-ParseError Parser::via(Message& m, const char* data, const Marks& marks, std::size_t from, std::size_t end) noexcept {
-    return read_via({data}, from, end, scan::Cursor{marks.delimiter, from, end}, m.via_) ? ok : ParseError::bad_via;
-}
-
-template <Party Message::*Member, ParseError Bad>
-ParseError Parser::party(Message& m, const char* data, const Marks& marks, std::size_t from, std::size_t end) noexcept {
-    return read_party({data}, from, end, scan::Cursor{marks.delimiter, from, end}, m.*Member) ? ok : Bad;
-}
-
-template <class T, T Message::*Member, std::uint32_t Max, ParseError Bad>
-ParseError Parser::number(Message& m, const char* data, const Marks&, std::size_t from, std::size_t end) noexcept {
-    const auto n = grammar::decimal({data + from, end - from}, Max);
-    if (!n) return Bad;
-    m.*Member = static_cast<T>(*n);
-    return ok;
-}
-
-constexpr std::array<Parser::Read, static_cast<std::size_t>(HeaderId::count_)> Parser::readers() noexcept {
-    std::array<Read, static_cast<std::size_t>(HeaderId::count_)> r{};
-    const auto of = [&r](HeaderId id) -> Read& { return r[static_cast<std::size_t>(id)]; };
-    of(HeaderId::via) = via;
-    of(HeaderId::from) = party<&Message::from_, ParseError::bad_from>;
-    of(HeaderId::to) = party<&Message::to_, ParseError::bad_to>;
-    of(HeaderId::max_forwards) = number<int, &Message::max_forwards_, 255, ParseError::bad_max_forwards>;
-    of(HeaderId::content_length) = number<long, &Message::content_length_, 0x7fffffff, ParseError::bad_content_length>;
-    of(HeaderId::call_id) = call_id;
-    of(HeaderId::cseq) = cseq;
-    return r;
-}
-
-// Fills in `h` for a header field whose name is known in its long form and followed by the colon at once, whose value begins
-// with no more than one SP and ends with the line. False: it may be a header field all the same.
-// Out of line on purpose: inlined into index(), the two would fight for registers.
-[[gnu::noinline]] bool Parser::plain_header(const char* line, std::size_t begin, std::size_t length, std::size_t line_length,
-                                            Header& h) noexcept {
-    if (length + 1 >= line_length) return false;  // no delimiter but the LF, which may be the last octet there is
-    const auto id = names::find(line, length);
-    const auto from = length + 1 + (line[length + 1] == ' ' ? 1 : 0);
-    const auto to = line_length - 1 - (line[line_length - 2] == '\r' ? 1 : 0);
-    if (id == HeaderId::other || line[length] != ':' || static_cast<unsigned char>(line[from]) <= ' ' ||
-        static_cast<unsigned char>(line[to - 1]) <= ' ')
+// Indexes a header field of the usual form: a long name not seen before, ": ", a value without white space around, CRLF.
+// `line` is its text and `begin` its offset. False: it may be a header field all the same.
+// Out of line on purpose: inlined into index(), the two fight for registers.
+[[gnu::noinline]] bool Parser::plain_header(Message& m, std::size_t index, const char* line, std::size_t begin, std::size_t length,
+                                            std::size_t line_length) noexcept {
+    constexpr auto pair = [](const char* p) {
+        std::uint16_t w;
+        std::memcpy(&w, p, sizeof w);
+        return w;
+    };
+    const auto& name = names::candidate(line, length);
+    if (name.length != length || begin + names::longest > m.wire_.size()) return false;
+    const auto from = length + 2, to = line_length - 2;
+    const auto odd = names::differ(line, name) | (pair(line + length) ^ grammar::word(": ")) | (pair(line + to) ^ grammar::word("\r\n"));
+    auto& first = m.first_[static_cast<std::size_t>(name.id)];
+    if (odd != 0 || static_cast<unsigned char>(line[from]) <= ' ' || static_cast<unsigned char>(line[to - 1]) <= ' ' ||
+        first != Message::none_ || index >= Message::max_headers)
         return false;
-    h.id = id;
+    first = static_cast<std::uint8_t>(index);
+    auto& h = m.headers_[index];
+    h.id = name.id;
     Text::store(h.line, begin, line_length);
     Text::store(h.name, begin, length);
     Text::store(h.value, begin + from, to - from);
     return true;
 }
 
-// Any header field, folded ones included, from `begin` to its last LF at `newline`. False: it is none.
-[[gnu::noinline]] bool Parser::odd_header(const char* data, const Marks& marks, std::size_t begin, std::size_t newline,
-                                          Header& h) noexcept {
-    const auto name_end = scan::Cursor{marks.delimiter, begin, newline}.next();
+// Indexes any header field, folded ones included, from `begin` to its last LF at `newline`. Only bad_header_line and
+// too_many_headers leave it out.
+[[gnu::noinline]] ParseError Parser::odd_header(Message& m, std::size_t index, const char* data, const Marks& marks, std::size_t begin,
+                                                std::size_t newline) noexcept {
+    const auto name_end = std::min(scan::Cursor{marks.delimiter, begin, newline}.next(), newline);
     auto colon = name_end;
     while (grammar::is_blank(data[colon])) ++colon;  // the LF stops it
     const std::string_view name{data + begin, name_end - begin};
-    if (data[colon] != ':' || !grammar::is_token(name)) return false;
+    if (data[colon] != ':' || !grammar::is_token(name)) return ParseError::bad_header_line;
+    if (index >= Message::max_headers) return ParseError::too_many_headers;
+    auto& h = m.headers_[index];
     h.line = Text::slice(begin, newline + 1);
     h.name = Text::slice(begin, name_end);
     h.value = Text{data}.trimmed(colon + 1, newline);
-    h.id = names::find_short(name.data(), name.size());
-    return true;
+    h.id = names::find(name.data(), name.size());
+    auto& first = m.first_[static_cast<std::size_t>(h.id)];
+    if (h.id == HeaderId::other) return ok;
+    if (first != Message::none_) return repeated(m, m.headers_[first], h);
+    first = static_cast<std::uint8_t>(index);
+    return ok;
 }
 
 bool Parser::empty_line(Message& m, const char* data, std::size_t at) noexcept {
@@ -233,63 +208,73 @@ bool Parser::empty_line(Message& m, const char* data, std::size_t at) noexcept {
 ParseError Parser::index(Message& m, const char* data, const Marks& marks, std::size_t marked) noexcept {
     auto error = ok;
     std::size_t begin = m.headers_begin_, count = 0;
-    if (empty_line(m, data, begin)) return ok;
-    const auto last_whole = static_cast<std::ptrdiff_t>(m.wire_.size()) - static_cast<std::ptrdiff_t>(names::longest);
+    bool ended = empty_line(m, data, begin);
+    // The delimiters of the 57 octets or more from `begin` on: the first one ends the name.
     auto name = scan::window(marks.delimiter.data(), begin);
-    auto base = begin / scan::block * scan::block;
-    auto word = marks.newline[base / scan::block] & ~std::uint64_t{0} << begin % scan::block;
-    for (; base < marked; base += scan::block, word = marks.newline[base / scan::block]) {
-        for (; word != 0; word &= word - 1) {
-            const auto newline = base + scan::lowest(word);
-            // The delimiters of the 57 octets or more behind: of the next name, or white space at once.
-            const auto behind = scan::window(marks.delimiter.data(), newline + 1);
-            bool last = false;
-            if ((behind & 1) != 0) [[unlikely]] {
-                if (grammar::is_blank(data[newline + 1])) continue;  // RFC 3261 §7.3.1: folded
-                last = empty_line(m, data, newline + 1);
-            }
-            if (count < Message::max_headers) [[likely]] {
-                auto& h = m.headers_[count];
-                const bool plain = (name & 3) == 0 && name != 0 && static_cast<std::ptrdiff_t>(begin) <= last_whole &&
-                                   plain_header(data + begin, begin, scan::lowest(name), newline + 1 - begin, h);
-                if (plain || odd_header(data, marks, begin, newline, h)) [[likely]] {
-                    ++count;
-                } else if (error == ok) {
-                    error = ParseError::bad_header_line;
-                }
-            } else if (error == ok) {
-                error = ParseError::too_many_headers;
-            }
-            begin = newline + 1;
-            name = behind;
-            m.header_count_ = static_cast<std::uint8_t>(count);
-            if (last) return error;
+    scan::Cursor newlines{marks.newline, begin, marked};
+    while (!ended) {
+        const auto newline = newlines.next();
+        if (newline >= marked) break;
+        const auto behind = scan::window(marks.delimiter.data(), newline + 1);
+        if ((behind & 1) != 0) [[unlikely]] {
+            if (grammar::is_blank(data[newline + 1])) continue;  // RFC 3261 §7.3.1: folded
+            ended = empty_line(m, data, newline + 1);
         }
+        const auto length = scan::lowest(name | std::uint64_t{1} << 57);
+        if (plain_header(m, count, data + begin, begin, length, newline + 1 - begin)) [[likely]] {
+            ++count;
+        } else {
+            const auto e = odd_header(m, count, data, marks, begin, newline);
+            if (error == ok) error = e;
+            if (e != ParseError::bad_header_line && e != ParseError::too_many_headers) ++count;
+        }
+        begin = newline + 1;
+        name = behind;
     }
-    return error == ok ? ParseError::no_end_of_headers : error;
+    m.header_count_ = static_cast<std::uint8_t>(count);
+    return error == ok && !ended ? ParseError::no_end_of_headers : error;
 }
 
 // Decodes the values that every message is judged by.
 ParseError Parser::values(Message& m, const char* data, const Marks& marks) noexcept {
-    static constexpr auto table = readers();
     auto error = ok;
-    for (std::size_t i = 0; i < m.header_count_; ++i) {
-        const auto& h = m.headers_[i];
-        if (h.id == HeaderId::other) continue;
-        auto& first = m.first_[static_cast<std::size_t>(h.id)];
-        auto e = ok;
-        if (first != Message::none_) {
-            e = repeated(m, m.headers_[first], h);
-        } else {
-            first = static_cast<std::uint8_t>(i);
-            if (const auto reader = table[static_cast<std::size_t>(h.id)]) e = reader(m, data, marks, h.value.off, h.value.end());
-        }
-        if (error == ok) error = e;
+    const auto judge = [&error](bool good, ParseError e) {
+        if (!good && error == ok) error = e;
+    };
+    const scan::Marked source{marks};
+    const Text t{data};
+    if (const auto* h = m.first(HeaderId::via))
+        judge(read_via(t, h->value.off, h->value.end(), source, m.via_), ParseError::bad_via);
+    else
+        judge(false, ParseError::missing_via);
+    if (const auto* h = m.first(HeaderId::from))
+        judge(read_party(t, h->value.off, h->value.end(), source, m.from_), ParseError::bad_from);
+    else
+        judge(false, ParseError::missing_from);
+    if (const auto* h = m.first(HeaderId::to))
+        judge(read_party(t, h->value.off, h->value.end(), source, m.to_), ParseError::bad_to);
+    else
+        judge(false, ParseError::missing_to);
+    const auto* h = m.first(HeaderId::call_id);
+    const auto id = h != nullptr ? call_id(m, data, marks, h->value) : ParseError::missing_call_id;
+    judge(id == ok, id);
+    h = m.first(HeaderId::cseq);
+    const auto number = h != nullptr ? cseq(m, data, marks, h->value) : ParseError::missing_cseq;
+    judge(number == ok, number);
+    if ((h = m.first(HeaderId::max_forwards)) != nullptr) {
+        const auto n = grammar::decimal_before(data + h->value.end(), h->value.len, 255);
+        m.max_forwards_ = n ? static_cast<int>(*n) : -1;
+        judge(n.has_value(), ParseError::bad_max_forwards);
+    }
+    if ((h = m.first(HeaderId::content_length)) != nullptr) {
+        const auto n = grammar::decimal_before(data + h->value.end(), h->value.len, 0x7fffffff);
+        m.content_length_ = n ? static_cast<long>(*n) : -1;
+        judge(n.has_value(), ParseError::bad_content_length);
     }
     return error;
 }
 
-// Numbers may be spelled in several ways; the others must agree octet by octet.
+// A header field that came before must say the same. Numbers may be spelled in several ways.
 ParseError Parser::repeated(const Message& m, const Header& first, const Header& again) noexcept {
     bool same = true;
     switch (again.id) {
@@ -311,42 +296,36 @@ ParseError Parser::repeated(const Message& m, const Header& first, const Header&
     return same ? ok : ParseError::duplicate_header;
 }
 
-ParseError Parser::call_id(Message& m, const char* data, const Marks& marks, std::size_t from, std::size_t end) noexcept {
-    m.call_id_ = Text::slice(from, end);
-    if (from == end) return ParseError::bad_call_id;
-    scan::Cursor d{marks.delimiter, from, end};
-    for (auto at = d.next(); at < end; at = d.next())
+ParseError Parser::call_id(Message& m, const char* data, const Marks& marks, Slice value) noexcept {
+    m.call_id_ = value;
+    if (!value) return ParseError::bad_call_id;
+    scan::Cursor d{marks.delimiter, value.off, value.end()};
+    for (auto at = d.next(); at < value.end(); at = d.next())
         if (static_cast<unsigned char>(data[at]) <= 0x20) return ParseError::bad_call_id;
     return ok;
 }
 
-ParseError Parser::cseq(Message& m, const char* data, const Marks&, std::size_t from, std::size_t end) noexcept {
-    auto at = from;
-    std::uint64_t number = 0;
-    for (; at < end && grammar::is(data[at], grammar::digit); ++at) {
-        number = number * 10 + static_cast<std::uint64_t>(data[at] - '0');
-        if (number > 0x7fffffff) return ParseError::bad_cseq;
-    }
-    auto method = at;
-    while (method < end && grammar::is_lws(data[method])) ++method;
-    if (at == from || method == at) return ParseError::bad_cseq;
+ParseError Parser::cseq(Message& m, const char* data, const Marks& marks, Slice value) noexcept {
+    const std::size_t from = value.off, end = value.end();
+    const auto at = std::min(scan::Cursor{marks.breaker, from, end}.next(), end);
+    const auto number = grammar::decimal_before(data + at, at - from, 0x7fffffff);
+    auto method = at + 1;
+    if (at == end || data[at] != ' ' || grammar::is_lws(data[method])) [[unlikely]]
+        method = Text{data}.skip_lws(at, end);
+    if (!number || method >= end || method == at) return ParseError::bad_cseq;
     const std::string_view name{data + method, end - method};
-    const bool same = m.is_request_ && name == m.method_name();
-    m.cseq_ = {static_cast<std::uint32_t>(number), same ? m.method_ : parse_method(name), Text::slice(method, end)};
-    if (same) return ok;
+    m.cseq_ = {*number, parse_method(name), Text::slice(method, end)};
     if (m.cseq_.method == Method::unknown && !grammar::is_token(name)) return ParseError::bad_cseq;
-    if (m.is_request_) return ParseError::cseq_method_mismatch;
+    if (m.is_request_) {
+        const bool same = m.cseq_.method == m.method_ && (m.method_ != Method::unknown || name == m.method_name());
+        return same ? ok : ParseError::cseq_method_mismatch;
+    }
     m.method_ = m.cseq_.method;
     m.method_name_ = m.cseq_.method_name;
     return ok;
 }
 
 ParseError Parser::check_whole(Message& m) noexcept {
-    if (!m.first(HeaderId::via)) return ParseError::missing_via;
-    if (!m.first(HeaderId::from)) return ParseError::missing_from;
-    if (!m.first(HeaderId::to)) return ParseError::missing_to;
-    if (!m.first(HeaderId::call_id)) return ParseError::missing_call_id;
-    if (!m.first(HeaderId::cseq)) return ParseError::missing_cseq;
     if (m.content_length_ < 0) return ok;
     const auto length = static_cast<std::size_t>(m.content_length_);
     if (length > m.wire_.size() - m.body_off_) return ParseError::bad_content_length;

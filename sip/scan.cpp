@@ -61,13 +61,14 @@ inline Tail tail_of(const char* data, std::size_t size, std::size_t base, std::a
 }
 
 // Marks block `n` in `out`.
-inline void set(Marks& out, std::size_t n, std::uint64_t newline, std::uint64_t delimiter) noexcept {
+inline void set(Marks& out, std::size_t n, std::uint64_t newline, std::uint64_t delimiter, std::uint64_t breaker) noexcept {
     out.newline[n] = newline;
     out.delimiter[n] = delimiter;
+    out.breaker[n] = breaker;
 }
 
 inline std::size_t closed(Marks& out, std::size_t n) noexcept {
-    set(out, n, 0, 0);
+    set(out, n, 0, 0, 0);
     return n;
 }
 
@@ -77,12 +78,13 @@ std::size_t mark_scalar(const char* data, std::size_t size, Marks& out) noexcept
     std::uint64_t before = 0;
     std::size_t n = 0;
     for (std::size_t base = 0; base < size; base += block) {
-        std::uint64_t newline = 0, delimiter = 0;
+        std::uint64_t newline = 0, delimiter = 0, breaker = 0;
         for (std::size_t i = 0; i < std::min(block, size - base); ++i) {
             newline |= std::uint64_t{data[base + i] == '\n'} << i;
             delimiter |= std::uint64_t{grammar::is(data[base + i], grammar::delimiter)} << i;
+            breaker |= std::uint64_t{grammar::is(data[base + i], grammar::breaker)} << i;
         }
-        set(out, n++, newline, delimiter);
+        set(out, n++, newline, delimiter, breaker);
         if (ends_headers(data, base, newline, before)) break;
         before = newline;
     }
@@ -97,10 +99,12 @@ std::size_t call_id_scalar(const char* data, std::size_t size) noexcept {
     return found;
 }
 
-// ---- vectors: an octet is a delimiter when the entries of its two nibbles share a bit (1: 0x00-0x1f, 2: 0x2_, 4: 0x3_)
+// ---- vectors: the classes of an octet are the bits that the entries of its two nibbles share
 
-alignas(16) constexpr std::array<std::uint8_t, 16> low_nibbles = {3, 1, 3, 1, 1, 1, 1, 1, 3, 1, 5, 5, 7, 5, 5, 1};
-alignas(16) constexpr std::array<std::uint8_t, 16> high_nibbles = {1, 1, 2, 4};
+// 1: 0x00-0x1f, 2: SP ", 4: ( , and 8: < > 16: : ; =
+alignas(16) constexpr std::array<std::uint8_t, 16> low_nibbles = {3, 1, 3, 1, 1, 1, 1, 1, 5, 1, 17, 17, 13, 17, 9, 1};
+alignas(16) constexpr std::array<std::uint8_t, 16> high_nibbles = {1, 1, 6, 24};
+constexpr char breaker_classes = 1 | 2 | 8;
 
 inline __m128i table(const std::array<std::uint8_t, 16>& t) noexcept { return _mm_load_si128(reinterpret_cast<const __m128i*>(t.data())); }
 
@@ -113,31 +117,34 @@ inline __m128i table(const std::array<std::uint8_t, 16>& t) noexcept { return _m
     return mask;
 }
 
-[[gnu::target("ssse3"), gnu::always_inline]] inline std::uint64_t delimiters_sse(const char* p) noexcept {
-    std::uint64_t mask = 0;
+[[gnu::target("ssse3"), gnu::always_inline]] inline void mark_block_sse(const char* p, Marks& out, std::size_t n, unsigned shift) noexcept {
+    std::uint64_t delimiter = 0, breaker = 0;
     for (unsigned i = 0; i < block; i += 16) {
         const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
         const auto low = _mm_shuffle_epi8(table(low_nibbles), v);
         const auto high = _mm_shuffle_epi8(table(high_nibbles), _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(0x0f)));
-        const auto none = _mm_cmpeq_epi8(_mm_and_si128(low, high), _mm_setzero_si128());
-        mask |= std::uint64_t{static_cast<std::uint16_t>(~_mm_movemask_epi8(none))} << i;
+        const auto classes = _mm_and_si128(low, high);
+        const auto plain = _mm_cmpeq_epi8(classes, _mm_setzero_si128());
+        const auto unbroken = _mm_cmpeq_epi8(_mm_and_si128(classes, _mm_set1_epi8(breaker_classes)), _mm_setzero_si128());
+        delimiter |= std::uint64_t{static_cast<std::uint16_t>(~_mm_movemask_epi8(plain))} << i;
+        breaker |= std::uint64_t{static_cast<std::uint16_t>(~_mm_movemask_epi8(unbroken))} << i;
     }
-    return mask;
+    set(out, n, newlines_sse(p) >> shift, delimiter >> shift, breaker >> shift);
 }
 
 [[gnu::target("ssse3")]] std::size_t mark_sse(const char* data, std::size_t size, Marks& out) noexcept {
     std::uint64_t before = 0;
     std::size_t base = 0, n = 0;
     for (; base + block <= size; base += block) {
-        const auto newline = newlines_sse(data + base);
-        set(out, n++, newline, delimiters_sse(data + base));
+        mark_block_sse(data + base, out, n, 0);
+        const auto newline = out.newline[n++];
         if (ends_headers(data, base, newline, before)) return closed(out, n);
         before = newline;
     }
     if (base == size) return closed(out, n);
     std::array<char, block> padded;
     const auto tail = tail_of(data, size, base, padded);
-    set(out, n++, newlines_sse(tail.load) >> tail.shift, delimiters_sse(tail.load) >> tail.shift);
+    mark_block_sse(tail.load, out, n++, tail.shift);
     return closed(out, n);
 }
 
@@ -167,30 +174,38 @@ inline __m128i table(const std::array<std::uint8_t, 16>& t) noexcept { return _m
     return joined(_mm256_cmpeq_epi8(load_avx2(p), lf), _mm256_cmpeq_epi8(load_avx2(p + 32), lf));
 }
 
-[[gnu::target("avx2"), gnu::always_inline]] inline __m256i plain_avx2(__m256i v) noexcept {
+[[gnu::target("avx2"), gnu::always_inline]] inline __m256i classes_avx2(const char* p) noexcept {
+    const auto v = load_avx2(p);
     const auto low = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table(low_nibbles)), v);
     const auto high = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table(high_nibbles)),
                                           _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(0x0f)));
-    return _mm256_cmpeq_epi8(_mm256_and_si256(low, high), _mm256_setzero_si256());
+    return _mm256_and_si256(low, high);
 }
 
-[[gnu::target("avx2"), gnu::always_inline]] inline std::uint64_t delimiters_avx2(const char* p) noexcept {
-    return ~joined(plain_avx2(load_avx2(p)), plain_avx2(load_avx2(p + 32)));
+// Octets that are in any of the classes.
+[[gnu::target("avx2"), gnu::always_inline]] inline std::uint64_t any_avx2(__m256i a, __m256i b, char classes) noexcept {
+    const auto zero = _mm256_setzero_si256(), wanted = _mm256_set1_epi8(classes);
+    return ~joined(_mm256_cmpeq_epi8(_mm256_and_si256(a, wanted), zero), _mm256_cmpeq_epi8(_mm256_and_si256(b, wanted), zero));
+}
+
+[[gnu::target("avx2"), gnu::always_inline]] inline void mark_block_avx2(const char* p, Marks& out, std::size_t n, unsigned shift) noexcept {
+    const auto a = classes_avx2(p), b = classes_avx2(p + 32);
+    set(out, n, newlines_avx2(p) >> shift, any_avx2(a, b, 31) >> shift, any_avx2(a, b, breaker_classes) >> shift);
 }
 
 [[gnu::target("avx2")]] std::size_t mark_avx2(const char* data, std::size_t size, Marks& out) noexcept {
     std::uint64_t before = 0;
     std::size_t base = 0, n = 0;
     for (; base + block <= size; base += block) {
-        const auto newline = newlines_avx2(data + base);
-        set(out, n++, newline, delimiters_avx2(data + base));
+        mark_block_avx2(data + base, out, n, 0);
+        const auto newline = out.newline[n++];
         if (ends_headers(data, base, newline, before)) return closed(out, n);
         before = newline;
     }
     if (base == size) return closed(out, n);
     std::array<char, block> padded;
     const auto tail = tail_of(data, size, base, padded);
-    set(out, n++, newlines_avx2(tail.load) >> tail.shift, delimiters_avx2(tail.load) >> tail.shift);
+    mark_block_avx2(tail.load, out, n++, tail.shift);
     return closed(out, n);
 }
 

@@ -21,6 +21,7 @@ struct Marks {
     using Bits = std::array<std::uint64_t, longest / block + 2>;
     Bits newline;    // LF
     Bits delimiter;  // controls, SP and any of " ( , : ; < = >
+    Bits breaker;    // of those: controls, SP and any of " < >
 };
 
 struct Kernel {
@@ -56,7 +57,7 @@ inline std::uint64_t window(const std::uint64_t* bits, std::size_t at) noexcept 
 class Cursor {
 public:
     Cursor(const Marks::Bits& bits, std::size_t from, std::size_t end) noexcept : bits_{bits.data()}, end_{end} { seek(from); }
-    // Offset of the next one, `end` when there is none.
+    // Offset of the next one, `end` or beyond when there is none.
     std::size_t next() noexcept {
         while (word_ == 0) [[unlikely]] {
                 base_ = (base_ & ~std::size_t{7}) + block;
@@ -65,7 +66,7 @@ public:
             }
         const auto at = base_ + lowest(word_);
         word_ &= word_ - 1;
-        return at < end_ ? at : end_;
+        return at;
     }
     // `from` is at most one octet behind the end.
     void seek(std::size_t from) noexcept {
@@ -80,11 +81,12 @@ private:
 };
 
 // The same walk over text that nobody marked.
-class PlainDelimiters {
+template <int Class>
+class PlainCursor {
 public:
-    PlainDelimiters(const char* data, std::size_t from, std::size_t end) noexcept : data_{data}, at_{from}, end_{end} {}
+    PlainCursor(const char* data, std::size_t from, std::size_t end) noexcept : data_{data}, at_{from}, end_{end} {}
     std::size_t next() noexcept {
-        while (at_ < end_ && !grammar::is(data_[at_], grammar::delimiter)) ++at_;
+        while (at_ < end_ && !grammar::is(data_[at_], Class)) ++at_;
         return at_ < end_ ? at_++ : end_;
     }
     void seek(std::size_t from) noexcept { at_ = from; }
@@ -92,6 +94,18 @@ public:
 private:
     const char* data_;
     std::size_t at_, end_;
+};
+
+// Where the readers of values get their cursors from: a message that is marked, or plain text.
+struct Marked {
+    const Marks& marks;
+    [[nodiscard]] Cursor delimiters(std::size_t from, std::size_t end) const noexcept { return {marks.delimiter, from, end}; }
+    [[nodiscard]] Cursor breakers(std::size_t from, std::size_t end) const noexcept { return {marks.breaker, from, end}; }
+};
+struct Plain {
+    const char* data;
+    [[nodiscard]] PlainCursor<grammar::delimiter> delimiters(std::size_t from, std::size_t end) const noexcept { return {data, from, end}; }
+    [[nodiscard]] PlainCursor<grammar::breaker> breakers(std::size_t from, std::size_t end) const noexcept { return {data, from, end}; }
 };
 
 }  // namespace sipfront::sip::scan

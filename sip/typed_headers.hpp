@@ -1,5 +1,5 @@
-// Values that Parser decodes during its pass. Templates over the delimiter walk, so that a value in a marked message and one
-// in plain text are read by the same grammar. Internal to sip/.
+// Values that Parser decodes during its pass. Templates over the delimiter walk, so that a value in a marked message and one in
+// plain text are read by the same grammar. Internal to sip/.
 #pragma once
 
 #include <cstring>
@@ -23,54 +23,60 @@ inline std::size_t skip_protocol(Text t, std::size_t at, std::size_t end) noexce
     return at;
 }
 
-// sent-by: the offset behind it and any white space, or npos.
-inline std::size_t read_sent_by(Text t, std::size_t at, std::size_t end, TopVia& via) noexcept {
+// sent-by: the offset behind it and any white space, or npos. The host is whatever stands up to a delimiter: it is compared
+// and forwarded, never resolved.
+template <class Cursor>
+[[gnu::always_inline]] inline std::size_t read_sent_by(Text t, std::size_t at, std::size_t end, Cursor& d, TopVia& via) noexcept {
     const auto host = at;
     if (at < end && t[at] == '[') {
         ++at;
         while (at < end && grammar::is(t[at], grammar::ipv6)) ++at;
         if (at == end || t[at] != ']' || at == host + 1) return npos;
-        ++at;
-    } else {
-        while (at < end && grammar::is(t[at], grammar::hostname)) ++at;
-        if (at == host) return npos;
+        d.seek(++at);
     }
-    via.host = Text::slice(host, at);
-    at = skip_lws_and_comments(t, at, end);
-    if (at >= end || t[at] != ':') return at;
-    const auto port = at = t.skip_lws(at + 1, end);
-    std::uint32_t number = 0;
-    for (; at < end && grammar::is(t[at], grammar::digit); ++at) {
-        number = number * 10 + static_cast<std::uint32_t>(t[at] - '0');
-        if (number > 65535) return npos;
+    const auto behind = std::min(d.next(), end);
+    if (behind == host || (at != host && behind != at)) return npos;
+    via.host = Text::slice(host, behind);
+    at = behind;
+    if (at < end && (grammar::is_lws(t[at]) || t[at] == '(')) [[unlikely]] {
+        at = skip_lws_and_comments(t, at, end);
+        if (at == npos) return npos;
+        d.seek(at + 1);
     }
-    if (number == 0) return npos;
-    via.port = static_cast<std::uint16_t>(number);
+    if (at == end || t[at] != ':') return at;
+    auto port = at + 1;
+    if (port < end && grammar::is_lws(t[port])) [[unlikely]]
+        d.seek(port = t.skip_lws(port, end));
+    at = std::min(d.next(), end);
+    const auto number = at >= 8 ? grammar::decimal_before(t.data + at, at - port, 65535) : std::nullopt;
+    if (!number || *number == 0) return npos;
+    via.port = static_cast<std::uint16_t>(*number);
     via.port_text = Text::slice(port, at);
-    return skip_lws_and_comments(t, at, end);
+    return at < end && t[at] != ';' ? skip_lws_and_comments(t, at, end) : at;
 }
 
 [[gnu::always_inline]] inline void note_param(Text t, const Param& p, TopVia& via) noexcept {
-    const char* const name = t.data + p.name.off;
-    if (p.name.len == 6 && grammar::spells<"branch">(name)) {
-        if (!via.branch) via.branch = p.value;
-    } else if (p.name.len == 5 && grammar::spells<"rport">(name)) {
+    const char* const name = t.data + p.from;
+    const auto length = p.name_length();
+    if (length == 6 && grammar::spells<"branch">(name)) {
+        if (!via.branch) via.branch = p.value_slice();
+    } else if (length == 5 && grammar::spells<"rport">(name)) {
         if (via.has_rport) return;
         via.has_rport = true;
-        via.rport = p.whole;
-        via.rport_has_value = p.value.len != 0;
-    } else if (p.name.len == 8 && grammar::spells<"received">(name)) {
-        if (!via.received) via.received = p.value;
-    } else if (p.name.len == 5 && grammar::spells<"maddr">(name)) {
-        if (!via.maddr) via.maddr = p.value;
+        via.rport = p.whole();
+        via.rport_has_value = p.has_value && p.end != p.value;
+    } else if (length == 8 && grammar::spells<"received">(name)) {
+        if (!via.received) via.received = p.value_slice();
+    } else if (length == 5 && grammar::spells<"maddr">(name)) {
+        if (!via.maddr) via.maddr = p.value_slice();
     }
 }
 
 }  // namespace via_detail
 
 // The first value of [from, end), both trimmed.
-template <class Delimiters>
-[[gnu::always_inline]] inline bool read_via(Text t, std::size_t from, std::size_t end, Delimiters d, TopVia& via) noexcept {
+template <class Source>
+[[gnu::always_inline]] inline bool read_via(Text t, std::size_t from, std::size_t end, Source source, TopVia& via) noexcept {
     via.value = Text::slice(from, end);
     auto at = from;
     if (end - from > 12 && grammar::spells<"sip/2.0/">(t.data + from) && grammar::spells<"udp ">(t.data + from + 8)) [[likely]] {
@@ -84,9 +90,11 @@ template <class Delimiters>
         if (at == transport || at == end || !grammar::is_lws(t[at])) return false;
         via.transport = Text::slice(transport, at);
     }
-    at = via_detail::read_sent_by(t, t.skip_lws(at, end), end, via);
+    at = t.skip_lws(at, end);
+    auto d = source.delimiters(at, end);
+    at = via_detail::read_sent_by(t, at, end, d, via);
     if (at == npos) return false;
-    if (at < end && t[at] == ';') d.seek(at + 1);
+    d.seek(at + 1);
     while (at < end && t[at] == ';') {
         Param p;
         if (!next_param(t, d, at, end, p)) return false;
@@ -98,89 +106,98 @@ template <class Delimiters>
 }
 
 inline bool is_scheme(std::string_view s) noexcept {
-    if (s.size() == 3 && grammar::spells<"sip">(s.data())) return true;
     return !s.empty() && grammar::is(s[0], grammar::alpha) && grammar::all(s, grammar::scheme);
 }
 
+// The colon behind the scheme that begins at `from`, which is not alone; npos: none.
+[[gnu::always_inline]] inline std::size_t scheme_end(Text t, std::size_t from, std::size_t end) noexcept {
+    if (end - from > 4 && grammar::spells<"sip:">(t.data + from)) [[likely]]
+        return from + 3;
+    const auto colon = t.view(from, end).find(':');
+    return colon != npos && from + colon + 1 < end && is_scheme(t.view(from, from + colon)) ? from + colon : npos;
+}
+
 struct NameAddrParts {
-    Slice display, uri;
+    std::size_t display_end = 0;  // the display name begins with the value
+    std::size_t uri = 0, uri_end = 0;
     std::size_t params = 0;  // at the ';' of the first parameter, or at the end
     bool angled = false;
 };
 
-// Past the quoted-string that opens at `open`. The closing quote is a delimiter too; only escapes need a closer look.
-template <class Delimiters>
-bool skip_quoted(Text t, Delimiters& d, std::size_t open, std::size_t end) noexcept {
-    auto close = d.next();
-    while (close < end && t[close] != '"') close = d.next();
-    if (close >= end) return false;
-    if (t[close - 1] != '\\') return true;
-    const auto behind = grammar::quoted_end(t.view(open, end), 0);
-    if (behind == npos) return false;
-    d.seek(open + behind);
-    return true;
-}
-
 // addr-spec without <>: it ends at the first ';', whatever follows belongs to the header (RFC 3261 §20).
-template <class Delimiters>
-[[gnu::noinline]] bool finish_bare_uri(Text t, std::size_t uri, std::size_t colon, std::size_t end, Delimiters& d,
-                                       NameAddrParts& parts) noexcept {
+template <class Source>
+[[gnu::noinline]] bool split_bare_uri(Text t, std::size_t from, std::size_t end, Source source, NameAddrParts& parts) noexcept {
+    auto d = source.delimiters(from, end);
     auto at = d.next();
     for (; at < end && t[at] != ';'; at = d.next())
         if (t[at] == '<' || t[at] == '>' || t[at] == '"' || t[at] == ',') return false;
-    parts.uri = Text::slice(uri, t.trim_end(uri, at));
-    parts.params = at;
-    return parts.uri.end() > colon + 1 && t.is_solid(parts.uri);
+    parts.params = std::min(at, end);
+    parts.uri = from;
+    parts.uri_end = t.trim_end(from, parts.params);
+    return scheme_end(t, from, parts.uri_end) != npos && t.is_solid(from, parts.uri_end);
+}
+
+// The '<' behind the display name that begins at `from`; `end` when there is none, npos when a quote has no end.
+template <class Source>
+[[gnu::noinline]] std::size_t find_angle(Text t, std::size_t from, std::size_t end, Source source) noexcept {
+    auto d = source.breakers(from, end);
+    for (auto at = d.next(); at < end; at = d.next()) {
+        if (t[at] == '<') return at;
+        if (t[at] != '"') continue;
+        // The closing quote is a breaker too; only escapes need a closer look.
+        auto close = d.next();
+        while (close < end && t[close] != '"') close = d.next();
+        if (close >= end) return npos;
+        if (t[close - 1] != '\\') continue;
+        const auto behind = grammar::quoted_end(t.view(at, end), 0);
+        if (behind == npos) return npos;
+        d.seek(at + behind);
+    }
+    return end;
 }
 
 // name-addr or addr-spec of [from, end), both trimmed; parameters are left unread. False: no URI, one without a scheme or
 // with white space inside, an unterminated quote or a missing '>'.
-template <class Delimiters>
-[[gnu::always_inline]] inline bool split_name_addr(Text t, std::size_t from, std::size_t end, Delimiters& d,
+template <class Source>
+[[gnu::always_inline]] inline bool split_name_addr(Text t, std::size_t from, std::size_t end, Source source,
                                                    NameAddrParts& parts) noexcept {
-    auto at = d.next();
-    for (; at < end && t[at] != '<' && t[at] != ':'; at = d.next()) {
-        if (t[at] == ';' || (t[at] == '"' && !skip_quoted(t, d, at, end))) return false;
+    if (from == end) return false;
+    auto angle = from;
+    if (t[from] != '<') {
+        angle = find_angle(t, from, end, source);
+        if (angle == npos) return false;
+        // A ':' or ';' that comes first belongs to a bare URI, whose parameters may well quote a '<'.
+        const auto display = t.view(from, angle);
+        if (angle == end || (t[from] != '"' && display.find_first_of(":;") != npos)) return split_bare_uri(t, from, end, source, parts);
     }
-    if (at >= end) return false;
-    const auto angle = at;
-    auto uri = from, colon = at;
-    parts.angled = t[at] == '<';
-    if (parts.angled) {
-        uri = angle + 1;
-        colon = d.next();
-        if (colon >= end || t[colon] != ':') return false;
-    }
-    if (!is_scheme(t.view(uri, colon))) return false;
-    if (!parts.angled) return finish_bare_uri(t, uri, colon, end, d, parts);
-    do {
-        at = d.next();
-        if (at >= end) return false;
-    } while (!grammar::breaks_uri(t[at]));
-    if (t[at] != '>' || at == colon + 1) return false;
-    parts.display = Text::slice(from, t.trim_end(from, angle));
-    parts.uri = Text::slice(uri, at);
-    at = t.skip_lws(at + 1, end);
-    if (at < end && t[at] != ';') return false;
-    d.seek(at + 1);
+    parts.angled = true;
+    parts.display_end = angle;
+    parts.uri = angle + 1;
+    parts.uri_end = source.breakers(parts.uri, end).next();
+    if (parts.uri_end >= end || t[parts.uri_end] != '>' || scheme_end(t, parts.uri, parts.uri_end) == npos) return false;
+    auto at = parts.uri_end + 1;
+    if (at < end && t[at] != ';') [[unlikely]]
+        at = t.skip_lws(at, end);
     parts.params = at;
-    return true;
+    return at == end || t[at] == ';';
 }
 
 // From and To. A second tag is refused: elements that take the other one would disagree about the dialog.
-template <class Delimiters>
-[[gnu::always_inline]] inline bool read_party(Text t, std::size_t from, std::size_t end, Delimiters d, Party& party) noexcept {
+template <class Source>
+[[gnu::always_inline]] inline bool read_party(Text t, std::size_t from, std::size_t end, Source source, Party& party) noexcept {
     NameAddrParts parts;
-    if (!split_name_addr(t, from, end, d, parts)) return false;
-    party.uri = parts.uri;
+    if (!split_name_addr(t, from, end, source, parts)) return false;
+    party.uri = Text::slice(parts.uri, parts.uri_end);
+    if (parts.params == end) return true;
     bool tagged = false;
+    auto d = source.delimiters(parts.params + 1, end);
     for (auto at = parts.params; at < end;) {
         Param p;
         if (t[at] != ';' || !next_param(t, d, at, end, p)) return false;
-        if (p.name.len != 3 || !grammar::spells<"tag">(t.data + p.name.off)) continue;
+        if (p.name_length() != 3 || !grammar::spells<"tag">(t.data + p.from)) continue;
         if (tagged) return false;
         tagged = true;
-        party.tag = p.value;
+        party.tag = p.value_slice();
     }
     return true;
 }

@@ -86,12 +86,10 @@ std::optional<NameAddr> parse_name_addr(std::string_view value) noexcept {
     value = trim(value);
     if (value.size() > 0xffff) return std::nullopt;
     const auto end = value.size();
-    scan::PlainDelimiters d{value.data(), 0, end};
     NameAddrParts parts;
-    if (!split_name_addr({value.data()}, 0, end, d, parts)) return std::nullopt;
-    const auto view = [value](Slice s) { return value.substr(s.off, s.len); };
-    return NameAddr{view(parts.display), view(parts.uri), parts.params < end ? trim(value.substr(parts.params + 1)) : value.substr(end),
-                    parts.angled};
+    if (!split_name_addr({value.data()}, 0, end, scan::Plain{value.data()}, parts)) return std::nullopt;
+    return NameAddr{trim(value.substr(0, parts.display_end)), value.substr(parts.uri, parts.uri_end - parts.uri),
+                    parts.params < end ? trim(value.substr(parts.params + 1)) : value.substr(end), parts.angled};
 }
 
 std::optional<std::string_view> NameAddr::param(std::string_view name) const noexcept { return find_param(params, name); }

@@ -12,7 +12,7 @@ bool parse_via(std::string_view text, TopVia& via) noexcept {
     const auto size = text.size();
     const auto from = t.skip_lws(0, size);
     const auto end = t.trim_end(from, size);
-    return read_via(t, from, end, scan::PlainDelimiters{text.data(), from, end}, via);
+    return read_via(t, from, end, scan::Plain{text.data()}, via);
 }
 
 }  // namespace sipfront::sip

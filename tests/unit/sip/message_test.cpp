@@ -296,5 +296,26 @@ TEST_F(MessageTest, NeverReadsOutsideTheMessage) {
     }
 }
 
+TEST_F(MessageTest, NeverReadsBehindALastLineOfAnyShape) {
+    const auto start = Draft{}.start + "\r\n";
+    for (std::size_t n = 0; n < 150; ++n)
+        for (const std::string_view end : {"", "\n", "\r\n", ":", ":\n", ": \n", ":\r\n", " \n", " :\n", ": x\n", "\r", "\r\n\r", "\n\n"}) {
+            const test::GuardPage page{start + std::string(n, 'x') + std::string{end}};
+            (void)m_.parse(page.text());
+            const test::GuardPage known{start + "Content-Length" + std::string(n % 9, ' ') + std::string{end}};
+            (void)m_.parse(known.text());
+        }
+}
+
+TEST_F(MessageTest, NeverReadsBeforeTheShortestMessages) {
+    for (const std::string_view text : {"a SIP/\nl:1\n\n", "a SIP/\nl:\n\n", "SIP/2.0\nl:0\n\n", "a SIP/\n:\n", "a SIP/\nv:a/b/c d:1\n\n",
+                                        "a SIP/\nt:<\n", "a SIP/\n\n", "SIP/2.0\n", "SIP/", "a", "l:1\n"}) {
+        const test::GuardPage at_start{text, test::Flush::start};
+        const test::GuardPage at_end{text};
+        EXPECT_NE(m_.parse(at_start.text()), ParseError::none);
+        EXPECT_NE(m_.parse(at_end.text()), ParseError::none);
+    }
+}
+
 }  // namespace
 }  // namespace sipfront::sip

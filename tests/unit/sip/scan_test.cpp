@@ -27,7 +27,7 @@ protected:
 };
 
 struct Marked {
-    std::vector<std::uint64_t> newline, delimiter;
+    std::vector<std::uint64_t> newline, delimiter, breaker;
     bool operator==(const Marked&) const = default;
 };
 
@@ -37,7 +37,7 @@ Marked mark(scan::Isa isa, std::string_view text) {
     const auto vector = [n](const scan::Marks::Bits& bits) {
         return std::vector<std::uint64_t>(bits.begin(), bits.begin() + static_cast<std::ptrdiff_t>(n) + 1);
     };
-    return {vector(marks->newline), vector(marks->delimiter)};
+    return {vector(marks->newline), vector(marks->delimiter), vector(marks->breaker)};
 }
 
 TEST_F(ScanTest, BestIsSupportedAndActive) {
@@ -54,10 +54,11 @@ TEST_F(ScanTest, MarksEveryOctetValue) {
         for (std::size_t i = 0; i < text.size(); ++i) {
             const auto c = static_cast<unsigned char>(text[i]);
             EXPECT_EQ(marked.newline[i / 64] >> i % 64 & 1, c == '\n') << i;
-            EXPECT_EQ(marked.delimiter[i / 64] >> i % 64 & 1, c < 0x20 || std::string_view{" \"(,:;<=>"}.find(text[i]) != std::string::npos)
-                << i;
+            const auto among = [&](std::string_view set) { return c < 0x20 || set.find(text[i]) != std::string_view::npos; };
+            EXPECT_EQ(marked.delimiter[i / 64] >> i % 64 & 1, among(" \"(,:;<=>")) << i;
+            EXPECT_EQ(marked.breaker[i / 64] >> i % 64 & 1, among(" \"<>")) << i;
         }
-        EXPECT_EQ(marked.newline.back() | marked.delimiter.back(), 0U);
+        EXPECT_EQ(marked.newline.back() | marked.delimiter.back() | marked.breaker.back(), 0U);
     }
 }
 
@@ -132,11 +133,13 @@ TEST_F(ScanTest, CursorsAgreeWithAPlainWalk) {
     scan::active->mark_headers(text.data(), text.size(), *marks);
     const auto end = text.find("\r\n\r\n");
     for (std::size_t from = 0; from < end; ++from) {
-        scan::Cursor marked{marks->delimiter, from, end};
-        scan::PlainDelimiters plain{text.data(), from, end};
-        for (auto at = plain.next(); at < end; at = plain.next()) ASSERT_EQ(marked.next(), at);
-        ASSERT_EQ(marked.next(), end);
-        ASSERT_EQ(marked.next(), end);
+        const auto same = [&](auto marked, auto plain) {
+            for (auto at = plain.next(); at < end; at = plain.next()) ASSERT_EQ(marked.next(), at);
+            ASSERT_GE(marked.next(), end);
+            ASSERT_GE(marked.next(), end);
+        };
+        same(scan::Marked{*marks}.delimiters(from, end), scan::Plain{text.data()}.delimiters(from, end));
+        same(scan::Marked{*marks}.breakers(from, end), scan::Plain{text.data()}.breakers(from, end));
     }
 }
 
