@@ -33,7 +33,6 @@ bool concerns_reply(ProxyDrop d) {
         case ProxyDrop::foreign_response:
         case ProxyDrop::forged_response:
         case ProxyDrop::stray_response:
-        case ProxyDrop::short_response:
         case ProxyDrop::late_response:
             return true;
         default:

@@ -18,7 +18,7 @@ std::string_view pick(const std::array<std::string_view, N>& names, Enum e) noex
 std::string_view name(ProxyDrop d) noexcept {
     static constexpr auto names =
         std::to_array<std::string_view>({"keepalive", "unanswerable", "foreign_response", "forged_response", "stray_response",
-                                         "short_response", "stray_ack", "ack_no_hops", "refused_ack", "late_response", "table_full",
+                                         "stray_ack", "ack_no_hops", "refused_ack", "late_response", "table_full",
                                          "no_image_room", "no_buffer", "too_large", "no_listener", "denied", "rate_limited", "scanner"});
     return pick(names, d);
 }
@@ -44,6 +44,7 @@ std::string_view name(LocalReply r) noexcept {
                                                                    "no_destination",
                                                                    "all_full",
                                                                    "overloaded",
+                                                                   "too_large",
                                                                    "timeout",
                                                                    "draining"});
     return pick(names, r);
@@ -60,7 +61,6 @@ std::string_view name(ProxyEvent e) noexcept {
                                                                    "dialog_ended",
                                                                    "dialog_failed",
                                                                    "dialog_expired",
-                                                                   "dialog_adopted",
                                                                    "dialog_table_full",
                                                                    "failover",
                                                                    "failover_exhausted",

@@ -150,7 +150,8 @@ private:
     static std::optional<Target> numeric_target(const Uri& uri) noexcept;
 
     // --- proxy_forward.cpp
-    bool forward(Request& r, const NextHop& hop, Transaction* t);
+    enum class Forwarded : std::uint8_t { sent, too_large, no_room };
+    Forwarded forward(Request& r, const NextHop& hop, Transaction* t);
     // `in`: where the request came from, when it is to be record-routed; nullptr for a Via alone.
     std::string_view make_top(const core::Flow& out, std::string_view branch, const Dialog* d, const core::Flow* in, std::string_view call_id,
                               std::string_view caller_tag);

@@ -16,7 +16,6 @@ enum class ProxyDrop : std::uint8_t {
     foreign_response,     // top Via is not ours (RFC 3261 §18.1.2)
     forged_response,      // the branch does not verify, or came from the wrong place
     stray_response,       // no client transaction (RFC 6026)
-    short_response,       // body shorter than Content-Length
     stray_ack,            // an ACK that belongs to nothing of ours
     ack_no_hops,          // an ACK with Max-Forwards 0
     refused_ack,          // an ACK whose route we do not serve
@@ -36,14 +35,14 @@ enum class LocalReply : std::uint8_t {
     trying,
     bad_request, version_not_supported, unsupported_scheme, too_many_hops, loop, bad_extension, method_not_allowed,
     no_dialog, forbidden_route, self_loop, unresolvable, cancel_ok, cancel_no_transaction, request_terminated,
-    options_ok, options_unavailable, no_destination, all_full, overloaded, timeout, draining,
+    options_ok, options_unavailable, no_destination, all_full, overloaded, too_large, timeout, draining,
     count_
 };
 std::string_view name(LocalReply r) noexcept;
 
 enum class ProxyEvent : std::uint8_t {
     transaction_created, transaction_ended, request_retransmitted, response_retransmitted, request_absorbed,
-    dialog_created, dialog_confirmed, dialog_ended, dialog_failed, dialog_expired, dialog_adopted, dialog_table_full,
+    dialog_created, dialog_confirmed, dialog_ended, dialog_failed, dialog_expired, dialog_table_full,
     failover, failover_exhausted, late_winner, route_repaired, relay_refused, challenge_followed, trust_header_stripped,
     timer_c, fr_timer, fr_inv_timer, transaction_timeout, ack_timeout, status_503_translated, extra_success,
     count_

@@ -100,7 +100,7 @@ void Proxy::edit_trust(EditList& edits, const Message& m, core::Zone from, core:
 }
 
 // §16.6 steps 1 to 10. `t` is nullptr for an ACK, which goes without a transaction.
-bool Proxy::forward(Request& r, const NextHop& hop, Transaction* t) {
+Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) {
     const auto& m = r.m;
     EditList edits{m};
 
@@ -142,19 +142,19 @@ bool Proxy::forward(Request& r, const NextHop& hop, Transaction* t) {
         edits.insert(m.headers_end(), b.view());
     }
 
-    if (top.empty() || edits.overflowed() || scratch_.overflowed()) return drop(ProxyDrop::too_large), false;
+    if (top.empty() || edits.overflowed() || scratch_.overflowed()) return drop(ProxyDrop::too_large), Forwarded::too_large;
     const auto room = out_.reserve(edits.size());
-    if (room.size() < edits.size()) return drop(ProxyDrop::no_buffer), false;
+    if (room.size() < edits.size()) return drop(ProxyDrop::no_buffer), Forwarded::no_room;
     const auto n = edits.write(room);
     if (t != nullptr) {
         t->branch_mac = branch.mac;
         t->top_length = static_cast<std::uint16_t>(top.size());
         // Without an image there is no retransmission, no CANCEL and no next attempt: refuse rather than limp.
-        if (!transactions_.keep(t->request, {room.data(), n})) return drop(ProxyDrop::no_image_room), false;
+        if (!transactions_.keep(t->request, {room.data(), n})) return drop(ProxyDrop::no_image_room), Forwarded::no_room;
     }
     out_.commit(n, hop.out);
     counters_.requests_out[m.method()].add();
-    return true;
+    return Forwarded::sent;
 }
 
 void Proxy::edit_received(EditList& edits, const Message& m, const core::Flow& in) {

@@ -324,13 +324,15 @@ void Proxy::start(Request& r, const NextHop& found) {
     t->tried[0] = hop.caller_in_cluster ? core::no_destination : hop.destination;
     t->server_state = t->is_invite() ? fsm::State::proceeding : fsm::State::trying;
     count(ProxyEvent::transaction_created);
-    if (t->is_invite()) reply(m, r.in, 100, "Trying", LocalReply::trying);
-    if (!forward(r, hop, t)) {
-        // Nothing left us: the client's retransmission may try again.
+    if (const auto done = forward(r, hop, t); done != Forwarded::sent) {
         if (initial && t->is_invite()) settle_dialog(*t, 500, r.now);
         t->server_state = t->client_state = fsm::State::terminated;
-        return transactions_.settle(*t);
+        transactions_.settle(*t);
+        if (done == Forwarded::too_large) return reply(m, r.in, 513, "Message Too Large", LocalReply::too_large);
+        return reply(m, r.in, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
     }
+    // Only now: a 100 ends the client's retransmissions, which are its only hope when nothing left us.
+    if (t->is_invite()) reply(m, r.in, 100, "Trying", LocalReply::trying);
     start_client(*t, r.now);
     transactions_.settle(*t);
 }
