@@ -14,7 +14,7 @@
 namespace sipfront::kni {
 namespace {
 
-template <std::size_t Max>
+// One size for all messages: their largest attribute type is 61 (IFLA_MAX of Debian 12's kernel headers).
 class Attributes {
 public:
     Attributes(const nlmsghdr& message, std::size_t offset) {
@@ -53,10 +53,11 @@ public:
 private:
     static int keep(const nlattr* attribute, void* self) {
         const auto type = mnl_attr_get_type(attribute);
-        if (type <= Max) static_cast<Attributes*>(self)->found_[type] = attribute;
+        if (type < most) static_cast<Attributes*>(self)->found_[type] = attribute;
         return MNL_CB_OK;
     }
-    std::array<const nlattr*, Max + 1> found_{};
+    static constexpr std::size_t most = 64;
+    std::array<const nlattr*, most> found_{};
 };
 
 template <class Fixed>
@@ -68,7 +69,7 @@ NetlinkEvent parse_link(const nlmsghdr& message) {
     const auto* info = fixed_part<ifinfomsg>(message);
     // AF_BRIDGE and AF_INET6 repeat a link with other attributes.
     if (info == nullptr || info->ifi_family != AF_UNSPEC) return {};
-    const Attributes<IFLA_MAX> attributes{message, sizeof(ifinfomsg)};
+    const Attributes attributes{message, sizeof(ifinfomsg)};
     LinkEvent link;
     link.deleted = message.nlmsg_type == RTM_DELLINK;
     link.index = InterfaceIndex{info->ifi_index};
@@ -86,7 +87,7 @@ NetlinkEvent parse_link(const nlmsghdr& message) {
 NetlinkEvent parse_address(const nlmsghdr& message) {
     const auto* info = fixed_part<ifaddrmsg>(message);
     if (info == nullptr) return {};
-    const Attributes<IFA_MAX> attributes{message, sizeof(ifaddrmsg)};
+    const Attributes attributes{message, sizeof(ifaddrmsg)};
     AddressEvent event;
     event.deleted = message.nlmsg_type == RTM_DELADDR;
     event.index = InterfaceIndex{static_cast<int>(info->ifa_index)};
@@ -99,11 +100,11 @@ NetlinkEvent parse_address(const nlmsghdr& message) {
 }
 
 IpAddress gateway_of(const nlattr* gateway, const nlattr* via) {
-    if (gateway != nullptr) return Attributes<0>::address_of(mnl_attr_get_payload(gateway), mnl_attr_get_payload_len(gateway));
+    if (gateway != nullptr) return Attributes::address_of(mnl_attr_get_payload(gateway), mnl_attr_get_payload_len(gateway));
     // RFC 5549: an IPv4 route over an IPv6 neighbour comes as struct rtvia, family and octets.
     if (via == nullptr || mnl_attr_get_payload_len(via) <= sizeof(rtvia)) return {};
     const auto* bytes = static_cast<const char*>(mnl_attr_get_payload(via));
-    return Attributes<0>::address_of(bytes + sizeof(rtvia), mnl_attr_get_payload_len(via) - sizeof(rtvia));
+    return Attributes::address_of(bytes + sizeof(rtvia), mnl_attr_get_payload_len(via) - sizeof(rtvia));
 }
 
 std::vector<Hop> multipath(const nlattr* attribute) {
@@ -114,7 +115,7 @@ std::vector<Hop> multipath(const nlattr* attribute) {
         rtnexthop next;
         std::memcpy(&next, at, sizeof next);
         if (next.rtnh_len < sizeof next || next.rtnh_len > left) break;
-        const Attributes<RTA_MAX> attributes{at + sizeof next, next.rtnh_len - sizeof next};
+        const Attributes attributes{at + sizeof next, next.rtnh_len - sizeof next};
         hops.push_back({InterfaceIndex{next.rtnh_ifindex}, gateway_of(attributes[RTA_GATEWAY], attributes[RTA_VIA]),
                         (next.rtnh_flags & RTNH_F_DEAD) != 0});
         const auto step = std::min<std::size_t>(RTNH_ALIGN(next.rtnh_len), left);
@@ -131,7 +132,7 @@ bool is_blocking(std::uint8_t type) {
 NetlinkEvent parse_route(const nlmsghdr& message) {
     const auto* info = fixed_part<rtmsg>(message);
     if (info == nullptr || (info->rtm_family != AF_INET && info->rtm_family != AF_INET6)) return {};
-    const Attributes<RTA_MAX> attributes{message, sizeof(rtmsg)};
+    const Attributes attributes{message, sizeof(rtmsg)};
     const auto blocked = is_blocking(info->rtm_type);
     if (attributes.number(RTA_TABLE).value_or(info->rtm_table) != RT_TABLE_MAIN || (info->rtm_flags & RTM_F_CLONED) != 0 ||
         info->rtm_tos != 0 || info->rtm_src_len != 0 || (info->rtm_type != RTN_UNICAST && !blocked))
@@ -158,7 +159,7 @@ NetlinkEvent parse_route(const nlmsghdr& message) {
 NetlinkEvent parse_neighbour(const nlmsghdr& message) {
     const auto* info = fixed_part<ndmsg>(message);
     if (info == nullptr || (info->ndm_family != AF_INET && info->ndm_family != AF_INET6) || (info->ndm_flags & NTF_PROXY) != 0) return {};
-    const Attributes<NDA_MAX> attributes{message, sizeof(ndmsg)};
+    const Attributes attributes{message, sizeof(ndmsg)};
     NeighbourEvent event;
     event.deleted = message.nlmsg_type == RTM_DELNEIGH;
     event.index = InterfaceIndex{info->ndm_ifindex};
