@@ -108,6 +108,7 @@ void bind_sip(Binder& b, sip::ProxyConfig& p) {
     b.flag("repair_routes", p.repair_routes);
     b.flag("append_fromtag", p.append_fromtag);
     b.flag("loop_detection", p.loop_detection);
+    b.flag("count_outbound", p.count_outbound);
     b.choice("cluster_to_self", p.cluster_to_self,
              {{"reject", sip::SelfPolicy::reject}, {"balance_elsewhere", sip::SelfPolicy::balance_elsewhere}});
     b.text("server_name", p.server_name);
@@ -201,6 +202,7 @@ void bind_config(Binder& root, Config& config) {
         b.number("id", id, 1, 255);
         config.proxy.node = core::NodeId{id};
         b.text("key_file", config.key_file);
+        b.reloadable(true);
         b.duration("drain_timeout", config.drain_timeout, 0s, 24h);
     });
     root.table("log", [&](Binder& b) { bind_log(b, config.log); });

@@ -21,12 +21,12 @@ ConfigValue convert(const toml::node& node, const std::string& file) {
     if (const auto* table = node.as_table()) {
         v.kind = Kind::table;
         for (const auto& [key, value] : *table) {
-            v.members.emplace_back(std::string{key.str()}, convert(value, file));
+            v.members.push_back({std::string{key.str()}, convert(value, file)});
             // A value's own position is less use than its key's, save for tables, whose key is their header line.
-            v.members.back().second.at = position(key.source(), file);
+            v.members.back().value.at = position(key.source(), file);
         }
-        std::sort(v.members.begin(), v.members.end(), [](const auto& a, const auto& b) {
-            return std::pair{a.second.at.line, a.second.at.column} < std::pair{b.second.at.line, b.second.at.column};
+        std::sort(v.members.begin(), v.members.end(), [](const ConfigMember& a, const ConfigMember& b) {
+            return std::pair{a.value.at.line, a.value.at.column} < std::pair{b.value.at.line, b.value.at.column};
         });
     } else if (const auto* array = node.as_array()) {
         v.kind = Kind::array;

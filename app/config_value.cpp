@@ -15,8 +15,8 @@ std::string ConfigError::to_string() const {
 }
 
 const ConfigValue* ConfigValue::find(std::string_view key) const {
-    const auto m = std::find_if(members.begin(), members.end(), [&](const auto& member) { return member.first == key; });
-    return m == members.end() ? nullptr : &m->second;
+    const auto m = std::find_if(members.begin(), members.end(), [&](const ConfigMember& member) { return member.key == key; });
+    return m == members.end() ? nullptr : &m->value;
 }
 
 std::string_view name(ConfigValue::Kind k) {
@@ -44,12 +44,13 @@ void overlay(ConfigValue& base, ConfigValue over) {
         base = std::move(over);
         return;
     }
-    for (auto& [key, value] : over.members) {
-        const auto mine = std::find_if(base.members.begin(), base.members.end(), [&](const auto& m) { return m.first == key; });
-        if (mine == base.members.end())
-            base.members.emplace_back(std::move(key), std::move(value));
+    for (auto& theirs : over.members) {
+        const auto ours =
+            std::find_if(base.members.begin(), base.members.end(), [&](const ConfigMember& m) { return m.key == theirs.key; });
+        if (ours == base.members.end())
+            base.members.push_back(std::move(theirs));
         else
-            overlay(mine->second, std::move(value));
+            overlay(ours->value, std::move(theirs.value));
     }
 }
 

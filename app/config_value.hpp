@@ -5,13 +5,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "app/config_error.hpp"
 #include "core/result.hpp"
 
 namespace sipfront::app {
+
+struct ConfigMember;
 
 struct ConfigValue {
     enum class Kind : std::uint8_t { boolean, integer, real, text, array, table, date };
@@ -22,10 +23,15 @@ struct ConfigValue {
     std::int64_t integer = 0;
     double real = 0;
     std::string text;
-    std::vector<ConfigValue> items;                            // of an array
-    std::vector<std::pair<std::string, ConfigValue>> members;  // of a table, in the order of the file
+    std::vector<ConfigValue> items;     // of an array
+    std::vector<ConfigMember> members;  // of a table, in the order of the file
 
     [[nodiscard]] const ConfigValue* find(std::string_view key) const;
+};
+
+struct ConfigMember {
+    std::string key;
+    ConfigValue value;
 };
 
 // "a string", "a table", ...: for messages.

@@ -93,6 +93,7 @@ ReloadReport Control::reload() {
     auto remarks = routing_.replace(std::move(next->balancer));
     report.warnings = std::move(remarks.warnings);
     report.warnings.insert(report.warnings.end(), remarks.errors.begin(), remarks.errors.end());
+    running_.drain_timeout = next->drain_timeout;
     if (running_.log.level != next->log.level) set_log_level(running_.log.level = next->log.level);
     parts_.stats.counts[ControlCount::reload_ok].add();
     core::log().info("reload: {} keys changed", report.applied.size());

@@ -52,7 +52,10 @@ bool GuardPolicy::admits(const core::IpAddress& source, core::Zone zone) const n
 
 bool GuardPolicy::is_scanner(std::string_view user_agent) const noexcept {
     const auto same = [](char a, char b) { return lower(a) == b; };
-    return std::ranges::any_of(scanners_, [&](const std::string& s) { return !std::ranges::search(user_agent, s, same).empty(); });
+    const auto named = [&](const std::string& s) {
+        return std::search(user_agent.begin(), user_agent.end(), s.begin(), s.end(), same) != user_agent.end();
+    };
+    return std::ranges::any_of(scanners_, named);
 }
 
 SourceLimiter::SourceLimiter(std::uint32_t sources, const core::SipKey& key)

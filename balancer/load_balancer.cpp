@@ -12,7 +12,7 @@ namespace {
 
 bool contains(std::span<const core::DestinationId> ids, core::DestinationId id) noexcept { return std::ranges::find(ids, id) != ids.end(); }
 
-// How much is in use of one resource; compares as "less burdened".
+// How much of one resource is in use; the smaller one has more to give.
 struct Burden {
     ResourceLoad::Reading reading;
     LbAlgorithm algorithm = LbAlgorithm::relative;
@@ -25,7 +25,6 @@ struct Burden {
         // The fewest free units is the highest burden; nobody who is asked here has more load than capacity.
         return b.reading.capacity - load_b <=> a.reading.capacity - load_a;
     }
-    friend bool operator==(const Burden& a, const Burden& b) noexcept { return (a <=> b) == 0; }
 };
 
 struct Measured {

@@ -55,9 +55,9 @@ void Selector::release(core::DestinationId d) {
     auto* load = load_of(d);
     if (load == nullptr) return counters_[SelectorCount::release_unknown].add();
     counters_[SelectorCount::released].add();
-    if (load->release(snapshot_->call_resources())) return;
-    counters_[SelectorCount::release_underflow].add();
-    assert(!"a destination was released more often than reserved");
+    const bool held = load->release(snapshot_->call_resources());
+    if (!held) counters_[SelectorCount::release_underflow].add();
+    assert(held);
 }
 
 void Selector::adopt(core::DestinationId d) {
@@ -72,13 +72,13 @@ void Selector::report(core::DestinationId d, sip::Outcome o) {
     auto& told = told_[core::raw(d)];
     if (o == sip::Outcome::timeout || o == sip::Outcome::transport_error) {
         told.failure = true;
-        return gather({d, o});
+        gather({d, o});
+        return;
     }
     // A healthy host proves its life with every response; control hears of it only where it is news.
     const auto* known = snapshot_ != nullptr ? snapshot_->find(d) : nullptr;
     if (told.alive_waiting || known == nullptr || !(told.failure || known->wants_life)) return;
-    told = {false, true};
-    gather({d, o});
+    if (gather({d, o})) told = {false, true};
 }
 
 core::Zone Selector::zone_of(const core::Endpoint& e) const {
@@ -108,9 +108,13 @@ DestinationLoad* Selector::load_of(core::DestinationId d) const noexcept {
     return known != nullptr ? known->load.get() : nullptr;
 }
 
-void Selector::gather(const HealthEvent& event) {
-    if (evidence_count_ == max_evidence) return counters_[SelectorCount::evidence_dropped].add();
+bool Selector::gather(const HealthEvent& event) {
+    if (evidence_count_ == max_evidence) {
+        counters_[SelectorCount::evidence_dropped].add();
+        return false;
+    }
     evidence_[evidence_count_++] = event;
+    return true;
 }
 
 }  // namespace sipfront::balancer

@@ -78,7 +78,8 @@ private:
 
     sip::RouteAnswer answer(const Choice& choice, SelectorCount selected, SelectorCount unavailable, SelectorCount full);
     DestinationLoad* load_of(core::DestinationId d) const noexcept;
-    void gather(const HealthEvent& event);
+    // False when there is no room.
+    bool gather(const HealthEvent& event);
 
     core::WorkerId self_;
     core::Published<Snapshot>& published_;

@@ -88,13 +88,17 @@ def overlay_file() -> Path:
     return plan.STATE / "conf" / "overlay.toml"
 
 
+def write_overlay(text: str):
+    overlay_file().write_text("# What bench/lab up --config adds.\n" + text)
+
+
 def write_config(options: dict, huge: bool):
     config_file("x").parent.mkdir(parents=True, exist_ok=True)
     keys = plan.STATE / "cluster.keys"
     if not keys.exists():
         keys.touch(mode=0o600)
         keys.write_text(f"1 {secrets.token_hex(16)} sign\n")
-    overlay_file().write_text(options["overlay"])
+    write_overlay(options["overlay"])
     for node in list(plan.NODE_PARTS)[:options["nodes"]]:
         config_file(node).write_text(config_text(node, options, huge))
 

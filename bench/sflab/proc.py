@@ -13,12 +13,13 @@ from .shell import LabError, wait_for
 
 
 def start_time(pid: int) -> int:
-    """Of a living process, in clock ticks since boot; 0 when there is none (a zombie is not alive)."""
+    """Of a living process, in clock ticks since boot; 0 when there is none. A zombie is not alive, unless threads of it still are."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        gone = fields[0] in "ZX" and len(list(Path(f"/proc/{pid}/task").iterdir())) <= 1
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return 0 if fields[0] in "ZX" else int(fields[19])
+    return 0 if gone else int(fields[19])
 
 
 @dataclass(frozen=True)

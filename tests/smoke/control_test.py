@@ -3,8 +3,10 @@
 import re
 import signal
 import subprocess
+import threading
+import time
 
-from harness import LabCase, grown, lab, main, node, page, picks, plan, proc, sip, sipp
+from harness import LabCase, grown, hosts, lab, main, node, page, picks, plan, proc, sip, sipp, states
 from sflab.shell import wait_for
 
 
@@ -23,7 +25,7 @@ class Control(LabCase):
 
     def reload(self, overlay: str, result: str = "ok"):
         before = page().sum("sipfront_config_reloads_total", result=result)
-        node.overlay_file().write_text(overlay)
+        node.write_overlay(overlay)
         node.reload("lb1")
         wait_for(lambda: page().sum("sipfront_config_reloads_total", result=result) > before, f"a reload that is {result}", 10, every=0.1)
 
@@ -98,8 +100,9 @@ class Control(LabCase):
                     return reply is not None and reply.status == 503
                 wait_for(refused, "new calls to be refused", 3, every=0.05)
             self.assert_all_succeed(run.wait(), 50)
-        wait_for(lambda: not running.alive, "the daemon to end", 15)
+        wait_for(lambda: proc.exit_status(running) is not None, "the daemon to end", 15)
         self.assertEqual(proc.exit_status(running), 0, proc.tail("lb1"))
+        lab.start("lb1")
 
     def test_sigkill_and_start(self):
         """A killed node starts again on what it left: huge pages, TAP, sockets."""
@@ -116,6 +119,57 @@ class Control(LabCase):
             lab.kill("lb1")
             lab.start("lb1")
             self.hang_up(agent, call)
+
+    def test_answers_to_a_former_life_reach_nobody_else(self):
+        """A host answers late what the killed process had sent it. The new process has other calls where the old one had that one."""
+        for name in plan.HOST_PARTS:
+            hosts.stop(name)
+        host = self.enterContext(sip.Agent(plan.HOSTS, plan.HOST_ADDRESSES["fs1"], plan.SIP_PORT))
+        before, after = (self.enterContext(sip.Agent(plan.CLIENTS, plan.v4(part))) for part in (5, 6))
+        self.begin_life(host)
+        old = [self.ring(before, host) for _ in range(60)]
+        self.begin_life(host)
+        new = [self.ring(after, host) for _ in range(100)]
+        for request in old:
+            host.reply(request, "200 OK", f"Contact: <sip:{host.sent_by}>")
+        for request in new:
+            host.reply(request, "486 Busy Here")
+        ours = {request.get("Call-ID") for request in new}
+        busy = set()
+        while message := after.receive(1):
+            self.assertIn(message.get("Call-ID"), ours, f"an answer to somebody else's call:\n{message.text}")
+            if message.status == 486:
+                busy.add(message.get("Call-ID"))
+        self.assertEqual(busy, ours)
+
+    def begin_life(self, host: sip.Agent):
+        lab.kill("lb1")
+        starter = threading.Thread(target=lab.start, args=("lb1",))
+        starter.start()
+        self.answer_probes(host, until=lambda: not starter.is_alive())
+        self.answer_probes(host, until=lambda: [name for name, state in states(page()).items() if state == "active"] == ["fs1"])
+
+    def answer_probes(self, host: sip.Agent, until):
+        deadline = time.monotonic() + 30
+        while not until():
+            self.assertLess(time.monotonic(), deadline, "the lab did not settle")
+            while (message := host.receive(0.2)) is not None:
+                if message.method == "OPTIONS":
+                    host.reply(message, "200 OK")
+
+    def ring(self, caller: sip.Agent, host: sip.Agent) -> sip.Message:
+        """A call that rings at the host; returns its INVITE as the host got it."""
+        call_id = sip.unique("c")
+        caller.send(caller.request("INVITE", f"sip:x@{plan.VIP}", call_id=call_id), plan.VIP)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            message = host.receive(1)
+            if message and message.method == "OPTIONS":
+                host.reply(message, "200 OK")
+            elif message and message.method == "INVITE" and message.get("Call-ID") == call_id:
+                host.reply(message, "180 Ringing")
+                return message
+        self.fail("the call did not reach the host")
 
     def test_check_tells_all_errors_at_once(self):
         bad = plan.STATE / "conf" / "bad.toml"

@@ -111,7 +111,8 @@ class Hostile(LabCase):
                 self.agent.send(datagram, plan.VIP)
         self.assertIsNotNone(sip.options(plan.CLIENTS, plan.VIP))
         drops = counted(before, page(), "sipfront_drops_total", "reason")
-        self.assertEqual(drops.get("keepalive"), 50, drops)
+        self.assertEqual(sum(drops.values()), 50, drops)
+        self.assertGreaterEqual(drops.get("keepalive", 0), 40, drops)
         self.assertIsNone(self.agent.receive(0.2), "a keep-alive was answered")
 
     def test_empty_datagrams_and_oversized_ones(self):
