@@ -207,6 +207,9 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     if (image_.parse(t.request.view()) != ParseError::none) return false;
 
     const bool balanced = t.route == Transaction::Route::balanced;
+    auto* d = dialogs_.get(t.dialog);
+    // An early BYE has ended the call already: nobody would give the next host's load back.
+    if (balanced && d == nullptr) return false;
     const RouteQuery query{.request = image_,
                            .from = t.reply,
                            .now = now,
@@ -225,7 +228,6 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     const auto old = read_branch(image_.at(image_.top_via().branch));
     branch.loop = old ? old->loop : 0;
     const auto text = make_branch(branch, {image_.call_id(), image_.cseq().number, branch_below_top(image_)}, keys_);
-    auto* d = dialogs_.get(t.dialog);
     const auto* in = d != nullptr ? &d->client : &t.reply;
     const auto top = make_top(hop.out, text.view(), d, t.record_routed ? in : nullptr, image_.call_id(), image_.from_tag());
     EditList edits{image_};

@@ -66,7 +66,7 @@ private:
     // One of the last messages sent.
     const Sent* pick() { return sent_.empty() ? nullptr : &sent_[sent_.size() - 1 - script_.octet() % sent_.size()]; }
     core::Endpoint source() {
-        const auto n = script_.octet() % 4;
+        const auto n = script_.octet() % 4U;
         return n < 2 ? World::host(n) : n == 2 ? client_a : client_b;
     }
 
@@ -81,7 +81,7 @@ private:
             const auto from = source();
             return note(world_.receive(script_.octets(script_.octet() * 4U), from));
         }
-        case 6: return world_.set_state(script_.octet() % 2, static_cast<balancer::State>(script_.octet() % 4));
+        case 6: return world_.set_state(script_.octet() % 2U, static_cast<balancer::State>(script_.octet() % 4));
         default: world_.io().starve(script_.octet() % 4 == 0); return;
         }
     }

@@ -130,6 +130,19 @@ TEST(Failover, LateProvisionalOfAnAbandonedHostIsCancelled) {
     EXPECT_EQ(how_many(sent, "SIP/2.0"), 0U);
 }
 
+TEST(Failover, ACallEndedByAnEarlyByeOpensNoNewBranch) {
+    World world{{.hosts = 2}};
+    const auto invite = only(world.receive(request({}), client_a), "INVITE");
+    // The BYE comes before any answer; the host answers it, and never the INVITE.
+    const auto bye = only(world.receive(request({.method = "BYE", .to_tag = "early", .cseq = 2, .branch = "z9hG4bKbye"}), client_a), "BYE");
+    world.receive(response(bye.text, 200, "OK"), bye.flow.remote);
+    for (const auto& s : world.advance(40s))
+        if (s.text.starts_with("INVITE")) {
+            EXPECT_EQ(s.flow.remote, invite.flow.remote);
+        }
+    EXPECT_EQ(world.total_load(), 0U);
+}
+
 TEST(Failover, RegisterMovesToTheNextHost) {
     World world{{.hosts = 2}};
     const auto first = only(world.receive(request({.method = "REGISTER"}), client_a), "REGISTER");

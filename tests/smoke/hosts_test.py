@@ -8,12 +8,17 @@ from sflab.shell import wait_for
 VICTIM = "fs2"
 
 
+def uri_of(name: str) -> str:
+    return f"sip:{plan.HOST_ADDRESSES[name]}:{plan.SIP_PORT}"
+
+
 class Hosts(LabCase):
     def test_killed_host_costs_only_its_own_calls(self):
         """500 calls a second, one of four hosts dies and comes back. Only calls that stood or rang there may fail."""
         with sipp.Run("uac", f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=10_000, rate=500, hold_ms=200, timeout=120) as run:
             wait_for(lambda: run.count().succeeded > 1_500, "calls to flow", 30, every=0.2)
-            there = page().sum("sipfront_destination_load", table="load_balancer", uri=f"sip:{plan.HOST_ADDRESSES[VICTIM]}")
+            there = page().sum("sipfront_destination_load", uri=uri_of(VICTIM))
+            self.assertGreater(there, 0)
             hosts.stop(VICTIM)
             wait_for(lambda: states(page())[VICTIM] != "active", f"{VICTIM} to be out", 20, every=0.1)
             # From here on nothing new goes there; what the host had when it died has until Timer F to fail.
@@ -58,6 +63,16 @@ class Hosts(LabCase):
         self.call("uac", calls=100, rate=50, hold_ms=100)
         self.assertGreater(grown(picks(page(), "load_balancer"), before)[VICTIM], 0)
         self.assert_no_dialog_left()
+
+    def test_the_last_living_host_stays_in_use(self):
+        """Three of four are dead: what their probes do not answer says nothing about the fourth one."""
+        for name in ("fs2", "fs3", "fs4"):
+            hosts.stop(name)
+        wait_for(lambda: [name for name, state in states(page()).items() if state == "active"] == ["fs1"], "three hosts to be out", 20, every=0.1)
+        before = page().sum("sipfront_destination_failures_total", uri=uri_of("fs1"))
+        self.call("uac", calls=300, rate=50, hold_ms=100)
+        self.assertEqual(states(page())["fs1"], "active")
+        self.assertEqual(page().sum("sipfront_destination_failures_total", uri=uri_of("fs1")), before)
 
     def test_no_host_left(self):
         """All four dead: callers get 503 or 500 with our Retry-After, OPTIONS says 503; all come back."""
