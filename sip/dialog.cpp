@@ -32,6 +32,9 @@ DialogHandle DialogTable::create(std::uint64_t call_id_hash, const DialogTexts& 
         return {};
     }
     const auto key = key_of(d->get(DialogText::call_id), d->get(DialogText::caller_tag));
+    if (const auto* known = by_key_.find(key)) {
+        if (auto* old = dialogs_.get(*known); old != nullptr && old->state == DialogState::deleted) erase(*old);
+    }
     // A second record of one Call-ID and tag (a spiral) lives by its cookie alone.
     if (by_key_.insert(key, handle)) d->key = key;
     return handle;
@@ -59,34 +62,43 @@ bool DialogTable::set_texts(Dialog& d, const DialogTexts& texts) noexcept {
     return true;
 }
 
-void DialogTable::expire_at(Dialog& d, core::Tick expires) noexcept {
+void DialogTable::expire_in(Dialog& d, core::Tick expires, Order order) noexcept {
     unlink(d);
+    auto& q = queues_[order];
     d.expires = expires;
     const auto self = dialogs_.handle_of(&d);
-    d.older = newest_.index;
+    d.older = q.newest.index;
     d.newer = nobody;
-    if (auto* last = dialogs_.get(newest_)) {
+    if (auto* last = dialogs_.get(q.newest)) {
         last->newer = self.index;
     } else {
-        oldest_ = self;
+        q.oldest = self;
     }
-    newest_ = self;
+    q.newest = self;
     d.listed = true;
+}
+
+void DialogTable::linger_until(Dialog& d, core::Tick expires) noexcept {
+    unlink(d);
+    if (d.state != DialogState::deleted) ++lingering_;
+    d.state = DialogState::deleted;
+    expire_in(d, expires, over);
 }
 
 void DialogTable::unlink(Dialog& d) noexcept {
     if (!d.listed) return;
+    auto& q = queue_of(d);
     auto* older = d.older == nobody ? nullptr : dialogs_.at(d.older);
     auto* newer = d.newer == nobody ? nullptr : dialogs_.at(d.newer);
     if (older != nullptr) {
         older->newer = d.newer;
     } else {
-        oldest_ = newer == nullptr ? DialogHandle{} : dialogs_.handle_of(newer);
+        q.oldest = newer == nullptr ? DialogHandle{} : dialogs_.handle_of(newer);
     }
     if (newer != nullptr) {
         newer->older = d.older;
     } else {
-        newest_ = older == nullptr ? DialogHandle{} : dialogs_.handle_of(older);
+        q.newest = older == nullptr ? DialogHandle{} : dialogs_.handle_of(older);
     }
     d.older = d.newer = nobody;
     d.listed = false;
@@ -94,14 +106,18 @@ void DialogTable::unlink(Dialog& d) noexcept {
 
 void DialogTable::erase(Dialog& d) noexcept {
     unlink(d);
+    if (d.state == DialogState::deleted) --lingering_;
     if (d.key != 0) by_key_.erase(d.key);
     if (d.text) bytes_.free(d.text);
     dialogs_.destroy(dialogs_.handle_of(&d));
 }
 
 Dialog* DialogTable::due(core::Tick now) noexcept {
-    auto* d = dialogs_.get(oldest_);
-    return d != nullptr && d->expires <= now ? d : nullptr;
+    for (const auto& q : queues_) {
+        auto* d = dialogs_.get(q.oldest);
+        if (d != nullptr && d->expires <= now) return d;
+    }
+    return nullptr;
 }
 
 }  // namespace sipfront::sip

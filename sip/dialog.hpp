@@ -36,13 +36,13 @@ struct Dialog {
     core::Bytes text;
     std::array<std::uint16_t, static_cast<std::size_t>(DialogText::count_)> lengths{};
     std::uint32_t caller_cseq = 0, callee_cseq = 0;
-    std::uint32_t older = 0xffffffff, newer = 0xffffffff;  // neighbours in the order of expiry
+    std::uint32_t older = 0xffffffff, newer = 0xffffffff;  // neighbours in its order of expiry
     core::DestinationId destination = core::no_destination;
     DialogState state = DialogState::unconfirmed;
     bool counted = false;            // holds one unit of the destination's load
     bool caller_in_cluster = false;
     bool symmetric = false;          // the client is reached at its flow's address (NAT, streams)
-    bool listed = false;             // stands in the order of expiry
+    bool listed = false;             // stands in an order of expiry
 
     [[nodiscard]] std::string_view get(DialogText t) const noexcept {
         std::size_t off = 0;
@@ -73,14 +73,18 @@ public:
     // Replaces texts; false (and the old ones stay) when there is no room.
     bool set_texts(Dialog& d, const DialogTexts& texts) noexcept;
     // Ends the dialog at `expires` unless erased before. Calls must come in the order of their instants.
-    void expire_at(Dialog& d, core::Tick expires) noexcept;
+    void expire_at(Dialog& d, core::Tick expires) noexcept { expire_in(d, expires, standing); }
+    // The call is over; the record stays until then for requests that still look for it (a BYE after a failure). It no longer
+    // counts, and gives way to a new dialog of its Call-ID and tag. The same order of instants as above, by itself.
+    void linger_until(Dialog& d, core::Tick expires) noexcept;
     void erase(Dialog& d) noexcept;
 
-    // The longest-lived dialog that is due, or nullptr.
+    // A dialog that is due, or nullptr. One that lingers has the state `deleted`.
     [[nodiscard]] Dialog* due(core::Tick now) noexcept;
 
     [[nodiscard]] DialogHandle handle_of(const Dialog& d) const noexcept { return dialogs_.handle_of(&d); }
-    [[nodiscard]] std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(dialogs_.size()); }
+    // Without those that linger.
+    [[nodiscard]] std::uint32_t size() const noexcept { return dialogs_.size() - lingering_; }
     template <class F>
     void for_each(F&& f) {
         dialogs_.for_each(std::forward<F>(f));
@@ -89,14 +93,23 @@ public:
 private:
     static constexpr std::uint32_t nobody = 0xffffffff;
 
+    // Two orders of expiry, since each is a queue: calls that stand, and those that are over.
+    enum Order : std::uint8_t { standing, over, orders };
+    struct Queue {
+        DialogHandle oldest, newest;
+    };
+
     [[nodiscard]] std::uint64_t key_of(std::string_view call_id, std::string_view caller_tag) const noexcept;
+    [[nodiscard]] Queue& queue_of(const Dialog& d) noexcept { return queues_[d.state == DialogState::deleted ? over : standing]; }
+    void expire_in(Dialog& d, core::Tick expires, Order order) noexcept;
     void unlink(Dialog& d) noexcept;
 
     core::Slab<Dialog> dialogs_;
     core::FlatTable<DialogHandle> by_key_;
     core::ByteSlab& bytes_;
     core::SipKey key_;
-    DialogHandle oldest_, newest_;
+    std::array<Queue, orders> queues_;
+    std::uint32_t lingering_ = 0;
 };
 
 }  // namespace sipfront::sip

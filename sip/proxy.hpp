@@ -175,6 +175,7 @@ private:
     bool server_event(Transaction& t, fsm::Event e, core::Tick now);
     void confirm_dialog(Transaction& t, const Message& m, core::Tick now);
     void settle_dialog(Transaction& t, int status, core::Tick now);
+    void close_dialog(Dialog& d, ProxyEvent why) noexcept;
     void attempt_failed(Transaction& t, bool timeout, core::Tick now);
     void release_attempt(Transaction& t);
 

@@ -209,7 +209,7 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     const bool balanced = t.route == Transaction::Route::balanced;
     auto* d = dialogs_.get(t.dialog);
     // An early BYE has ended the call already: nobody would give the next host's load back.
-    if (balanced && d == nullptr) return false;
+    if (balanced && (d == nullptr || d->state == DialogState::deleted)) return false;
     const RouteQuery query{.request = image_,
                            .from = t.reply,
                            .now = now,

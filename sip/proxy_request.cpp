@@ -221,7 +221,7 @@ void Proxy::note_in_dialog(Request& r, Dialog& d) {
     const bool from_caller = m.from_tag() == d.get(DialogText::caller_tag);
     auto& cseq = from_caller ? d.caller_cseq : d.callee_cseq;
     cseq = std::max(cseq, m.cseq().number);
-    if (d.listed) dialogs_.expire_at(d, r.now + core::Duration{config_.timers.dialog_timeout});
+    if (d.listed && d.state != DialogState::deleted) dialogs_.expire_at(d, r.now + core::Duration{config_.timers.dialog_timeout});
     const auto* contact = m.method() == Method::invite || m.method() == Method::update ? m.first(HeaderId::contact) : nullptr;
     if (contact == nullptr) return;
     const auto which = from_caller ? DialogText::caller_contact : DialogText::callee_contact;

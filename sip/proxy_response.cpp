@@ -284,19 +284,32 @@ void Proxy::confirm_dialog(Transaction& t, const Message& m, core::Tick now) {
 }
 
 // What the final result of a transaction means for its dialog: a failed INVITE never made one, an answered BYE ends it.
-void Proxy::settle_dialog(Transaction& t, int status, core::Tick) {
+void Proxy::settle_dialog(Transaction& t, int status, core::Tick now) {
     auto* d = dialogs_.get(t.dialog);
-    if (d == nullptr) return;
-    if (t.is_invite() && t.initial && status >= 300) return end_dialog(*d, ProxyEvent::dialog_failed);
+    if (d == nullptr || d->state == DialogState::deleted) return;
+    const bool challenged = status == 401 || status == 407;
+    if (t.is_invite() && t.initial && status >= 300) {
+        if (challenged || !config_.repair_routes) return end_dialog(*d, ProxyEvent::dialog_failed);
+        // Some callers say BYE after a failure: whether that is wrong is the host's to say, so the way to it stays known.
+        close_dialog(*d, ProxyEvent::dialog_failed);
+        return dialogs_.linger_until(*d, now + t1x64_);
+    }
     // A challenged BYE comes again with credentials: the call is still up.
-    if (t.method == Method::bye && status != 401 && status != 407) end_dialog(*d, ProxyEvent::dialog_ended);
+    if (t.method == Method::bye && !challenged) end_dialog(*d, ProxyEvent::dialog_ended);
+}
+
+// Gives the load back and takes the dialog out of the figures.
+void Proxy::close_dialog(Dialog& d, ProxyEvent why) noexcept {
+    if (d.state == DialogState::deleted) return;
+    if (d.counted) router_.release(d.destination);
+    d.counted = false;
+    if (d.state < DialogState::confirmed_no_ack) --early_dialogs_;
+    count(why);
 }
 
 void Proxy::end_dialog(Dialog& d, ProxyEvent why) noexcept {
-    if (d.counted) router_.release(d.destination);
-    if (d.state < DialogState::confirmed_no_ack) --early_dialogs_;
+    close_dialog(d, why);
     dialogs_.erase(d);
-    count(why);
 }
 
 void Proxy::release_attempt(Transaction& t) {

@@ -75,6 +75,34 @@ TEST(Repair, SwitchedOffIs481) {
     EXPECT_EQ(Text{world.receive(request(b.spec), client_a).at(0).text}.status(), 481);
 }
 
+TEST(Repair, AByeAfterAFailureStillReachesTheHost) {
+    World world;
+    const auto invite = only(world.receive(request({}), client_a), "INVITE");
+    world.receive(response(invite.text, 403, "Forbidden"), invite.flow.remote);
+    EXPECT_EQ(world.total_load(), 0U);
+    EXPECT_EQ(world.dialogs(), 0U);
+    const auto text = request({.method = "BYE", .to_tag = "callee", .cseq = 2, .branch = "z9hG4bKbye"});
+    EXPECT_EQ(only(world.receive(text, client_a), "BYE").flow.remote, invite.flow.remote);
+    // The same Call-ID and tag may make a new call at once, which is then the one that is found.
+    const auto again = only(world.receive(request({.cseq = 3, .branch = "z9hG4bKagain"}), client_a), "INVITE");
+    world.receive(response(again.text, 200, "OK", "other", {"Contact: <sip:h@" + again.flow.remote.to_string() + ">"}), again.flow.remote);
+    EXPECT_EQ(only(world.receive(request({.method = "BYE", .to_tag = "other", .cseq = 4, .branch = "z9hG4bKbye2"}), client_a), "BYE").flow.remote,
+              again.flow.remote);
+    world.jump(40s);
+    EXPECT_EQ(world.total_load(), 0U);
+    EXPECT_EQ(world.transactions(), 0U);
+}
+
+TEST(Repair, AFailedCallIsForgottenAfter64T1) {
+    World world;
+    const auto invite = only(world.receive(request({}), client_a), "INVITE");
+    world.receive(response(invite.text, 403, "Forbidden"), invite.flow.remote);
+    world.jump(33s);
+    const auto sent = world.receive(request({.method = "BYE", .to_tag = "callee", .cseq = 2, .branch = "z9hG4bKbye"}), client_a);
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(Text{sent[0].text}.status(), 481);
+}
+
 TEST(Repair, AChallengedByeKeepsTheCall) {
     World world;
     const auto call = establish(world);
