@@ -204,9 +204,11 @@ private:
         if (listener != nullptr && !d->probe_request.empty()) {
             std::array<char, 64> call_id;
             const auto timeout = selector_.snapshot()->probe().timeout;
+            const auto id_text = own_call_id(call_id);
             sent = proxy_.send({.text = d->probe_request,
                                 .from_uri = selector_.snapshot()->probe().from_uri,
-                                .call_id = own_call_id(call_id),
+                                .call_id = id_text,
+                                .call_id_hash = shared_.steering.hash(id_text),
                                 .cseq = 1,
                                 .method = sip::Method::options,
                                 .target = {.destination = id, .remote = d->identity.remote, .transport = d->identity.transport},

@@ -43,6 +43,7 @@ struct LocalRequest {
     std::string_view text;
     std::string_view from_uri;
     std::string_view call_id;
+    std::uint64_t call_id_hash = 0;  // the steering hash
     std::uint32_t cseq = 1;
     Method method = Method::options;
     Target target;
@@ -165,7 +166,7 @@ private:
     bool transmit(std::string_view bytes, const core::Flow& to);
 
     // --- proxy_response.cpp
-    void on_response(const Message& m, const core::Flow& in, core::Tick now);
+    void on_response(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, core::Tick now);
     bool is_ours(const TopVia& via, const Message& m) const noexcept;
     void on_abandoned(Transaction& t, const Branch& b, const Message& m, const core::Flow& in, core::Tick now);
     void client_event(Transaction& t, fsm::Event e, const Message& m, core::Tick now);

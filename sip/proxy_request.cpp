@@ -76,7 +76,7 @@ void Proxy::publish_gauges() noexcept {
 void Proxy::handle(const Message& m, ParseError error, const core::Flow& in, std::uint64_t call_id_hash, core::Tick now) {
     scratch_.clear();
     if (error != ParseError::none) return on_malformed(m, error, in);
-    if (!m.is_request()) return on_response(m, in, now);
+    if (!m.is_request()) return on_response(m, in, call_id_hash, now);
     Request r{m, in, now, call_id_hash};
     on_request(r);
 }

@@ -43,7 +43,7 @@ bool Proxy::is_ours(const TopVia& via, const Message& m) const noexcept {
                        [&](const Listener& l) { return l.local.address == *address && l.local.port == port; });
 }
 
-void Proxy::on_response(const Message& m, const core::Flow& in, core::Tick now) {
+void Proxy::on_response(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, core::Tick now) {
     counters_.responses_in[static_cast<std::size_t>(std::min(m.status() / 100, 6))].add();
     counters_.responses_in_by_method[m.method()].add();
     if (!is_ours(m.top_via(), m)) return drop(ProxyDrop::foreign_response);
@@ -51,8 +51,9 @@ void Proxy::on_response(const Message& m, const core::Flow& in, core::Tick now) 
     const auto branch = read_branch(branch_text);
     if (!branch) return drop(ProxyDrop::foreign_response);
     auto* t = transactions_.get(branch->transaction);
-    // RFC 6026 §7.3: a response without a transaction is dropped, no longer forwarded.
-    if (t == nullptr || branch->node != config_.node) return drop(ProxyDrop::stray_response);
+    // RFC 6026 §7.3: a response without a transaction is dropped, no longer forwarded. The Call-ID tells a transaction of this
+    // process from one that a former life of this node, with the same keys, had under the same handle.
+    if (t == nullptr || branch->node != config_.node || t->call_id_hash != call_id_hash) return drop(ProxyDrop::stray_response);
     if (branch->attempt != t->attempt || branch->mac != t->branch_mac) {
         if (!verify_branch(branch_text, {m.call_id(), m.cseq().number, branch_below_top(m)}, keys_))
             return drop(ProxyDrop::forged_response);

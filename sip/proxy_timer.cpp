@@ -92,6 +92,7 @@ bool Proxy::send(const LocalRequest& q, core::Tick now) {
     t->method = q.method;
     t->cseq = q.cseq;
     t->tag = q.tag;
+    t->call_id_hash = q.call_id_hash;
     t->started = now;
     t->target = {.local = listener->local,
                  .remote = q.target.remote,

@@ -69,7 +69,10 @@ struct Transaction {
     bool answered_up = false;       // a response above 100 was forwarded
     bool ack_kept = false;          // `request` holds the ACK, for retransmitted finals
 
-    Transaction() { due.fill(core::Tick::max()); }
+    Transaction() {
+        due.fill(core::Tick::max());
+        tried.fill(core::no_destination);
+    }
     [[nodiscard]] core::Tick& deadline(Deadline d) noexcept { return due[static_cast<std::size_t>(d)]; }
     [[nodiscard]] bool is_invite() const noexcept { return kind == Kind::invite; }
     [[nodiscard]] bool ended() const noexcept {

@@ -180,6 +180,30 @@ TEST(Probes, SilentHostGoesOutAndComesBack) {
     EXPECT_EQ(world.state(0), balancer::State::active);
 }
 
+TEST(Probes, SilenceOfSomeSaysNothingAboutTheOthers) {
+    World world{{.hosts = 4, .probe_mode = 2}};
+    for (int i = 0; i < 3000; ++i)
+        for (const auto& s : world.advance(10ms))
+            if (s.text.starts_with("OPTIONS ") && s.flow.remote == World::host(0)) {
+                world.put(response(s.text, 200, "OK"), s.flow.remote, own_address);
+                world.run();
+                EXPECT_EQ(world.state(0), balancer::State::active);
+            }
+    EXPECT_EQ(world.state(0), balancer::State::active);
+    for (std::size_t h = 1; h < 4; ++h) EXPECT_EQ(world.state(h), balancer::State::probing);
+    EXPECT_EQ(world.evidence_against(0), 0U);
+}
+
+TEST(FormerLife, AResponseToAnotherProcessOfThisNodeReachesNobody) {
+    // Both have the same keys and node id, and give their first call the same handle.
+    World before, after;
+    const auto old = only(before.receive(request({.call_id = "old"}), client_a), "INVITE");
+    const auto fresh = only(after.receive(request({.call_id = "new"}), client_a), "INVITE");
+    EXPECT_TRUE(after.receive(response(old.text, 200, "OK"), old.flow.remote).empty());
+    EXPECT_EQ(after.count(sip::ProxyDrop::stray_response), 1U);
+    EXPECT_EQ(how_many(after.receive(response(fresh.text, 486, "Busy Here"), fresh.flow.remote), "SIP/2.0 486"), 1U);
+}
+
 TEST(Probes, ABusyHostIsFullNotDead) {
     World world{{.hosts = 2, .probe_mode = 2}};
     for (int i = 0; i < 700; ++i)

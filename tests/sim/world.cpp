@@ -94,7 +94,10 @@ void World::apply_evidence() {
     bool changed = false;
     for (std::uint32_t i = 0; i < setup_.workers; ++i)
         switchboard_.evidence(core::WorkerId{static_cast<std::uint8_t>(i)})
-            .consume([&](const balancer::HealthEvent& e) { changed = health_.apply(e) || changed; }, 1024);
+            .consume([&](const balancer::HealthEvent& e) {
+                if (e.outcome != sip::Outcome::alive) ++failures_[e.destination];
+                changed = health_.apply(e) || changed;
+            }, 1024);
     if (changed) republish();
 }
 
@@ -141,6 +144,13 @@ std::uint64_t World::picks(std::size_t i, balancer::Kind kind) const {
     const auto id = registry_.find({kind, 1, host(i), core::Transport::udp});
     const auto* d = id ? snapshots_.current()->find(*id) : nullptr;
     return d == nullptr ? 0 : d->load->picks();
+}
+
+std::uint64_t World::evidence_against(std::size_t i) const {
+    std::uint64_t n = 0;
+    for (const auto kind : {balancer::Kind::load_balancer, balancer::Kind::dispatcher})
+        if (const auto id = registry_.find({kind, 1, host(i), core::Transport::udp}); id && failures_.contains(*id)) n += failures_.at(*id);
+    return n;
 }
 
 balancer::State World::state(std::size_t i) const {

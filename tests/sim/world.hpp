@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +67,8 @@ public:
     [[nodiscard]] std::uint32_t total_load() const;
     [[nodiscard]] std::uint64_t picks(std::size_t host, balancer::Kind kind = balancer::Kind::load_balancer) const;
     [[nodiscard]] balancer::State state(std::size_t host) const;
+    // Failures that workers told of a host, since the beginning.
+    [[nodiscard]] std::uint64_t evidence_against(std::size_t host) const;
     [[nodiscard]] std::uint64_t count(sip::ProxyDrop d) const;
     [[nodiscard]] std::uint64_t count(sip::ProxyEvent e) const;
     [[nodiscard]] std::uint64_t count(sip::LocalReply r) const;
@@ -90,6 +93,7 @@ private:
     balancer::HealthBoard health_;
     core::Published<balancer::Snapshot> snapshots_;
     app::Switchboard switchboard_;
+    std::map<core::DestinationId, std::uint64_t> failures_;
     std::unique_ptr<app::WorkerShared> shared_;
     std::vector<std::unique_ptr<FakeIo>> ios_;
     std::vector<std::unique_ptr<app::WorkerStats>> stats_;
