@@ -169,12 +169,13 @@ private:
 }  // namespace
 
 int main(int argc, char** argv) {
-    double rate = 20'000, hold_s = 10, seconds = 60, warm_s = 45;
+    double rate = 20'000, hold_s = 10, seconds = 60, warm_s = 45, calls_a_turn = 8;
     CLI::App app{"Full calls through one worker on memory I/O, on a virtual clock"};
     app.add_option("--rate", rate, "calls a second of virtual time")->check(CLI::Range(1.0, 1e6));
     app.add_option("--hold", hold_s, "seconds from answer to BYE")->check(CLI::Range(0.0, 1e4));
     app.add_option("--seconds", seconds, "virtual seconds measured")->check(CLI::Range(1.0, 1e4));
     app.add_option("--warm-up", warm_s, "virtual seconds before, until all timers hold their population")->check(CLI::Range(0.0, 1e4));
+    app.add_option("--calls-a-turn", calls_a_turn, "new calls that arrive together: how full the bursts are")->check(CLI::Range(1.0, 32.0));
     CLI11_PARSE(app, argc, argv);
 
     sip::ProxyConfig proxy;
@@ -200,8 +201,7 @@ int main(int argc, char** argv) {
     auto worker = std::make_unique<app::Worker<MemoryIo>>(core::WorkerId{0}, shared, io, *stats, now);
     Traffic traffic{io};
 
-    // Each turn is 50 us of virtual time, or less where that is more than a few calls.
-    const auto turn = std::chrono::nanoseconds{std::min<std::int64_t>(50'000, static_cast<std::int64_t>(1e9 * 8 / rate))};
+    const auto turn = std::chrono::nanoseconds{static_cast<std::int64_t>(1e9 * calls_a_turn / rate)};
     const auto start = now;
     const auto hold = std::chrono::nanoseconds{static_cast<std::int64_t>(hold_s * 1e9)};
     const auto measured_from = start + std::chrono::nanoseconds{static_cast<std::int64_t>(warm_s * 1e9)};
