@@ -108,9 +108,9 @@ private:
 template <class Io>
 concept PacketIo = requires(Io io, std::span<Inbound> in, Outbox& out) {
     { io.receive(in) } -> std::same_as<std::size_t>;
-    { io.release(std::span<const Inbound>{in}) };
-    { io.lend(out) };
-    { io.transmit(out) };
+    {io.release(std::span<const Inbound>{in})};
+    {io.lend(out)};
+    {io.transmit(out)};
 };
 
 }  // namespace sipfront::core

@@ -26,10 +26,8 @@ inline constexpr ConnectionId no_connection{0};
 enum class NodeId : std::uint8_t {};
 
 template <class E>
-    requires std::is_enum_v<E>
-constexpr auto raw(E e) noexcept {
-    return static_cast<std::underlying_type_t<E>>(e);
-}
+requires std::is_enum_v<E>
+constexpr auto raw(E e) noexcept { return static_cast<std::underlying_type_t<E>>(e); }
 
 // Names a slab entry. The generation makes a stale handle miss instead of naming the entry's next tenant.
 template <class Tag>

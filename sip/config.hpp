@@ -19,11 +19,11 @@ using std::chrono::seconds;
 // RFC 3261 §17 and the table of Appendix A; RFC 6026 for L and M. Derived: B, F, H, J, L, M = 64*T1; D = 32 s; I, K = T4.
 struct Timers {
     milliseconds t1{500}, t2{4000}, t4{5000};
-    milliseconds timer_c{185'000};      // > 3 min (§16.6 step 11)
-    milliseconds fr_timer{2'000};       // no response at all from a host: try the next one
-    milliseconds fr_inv_timer{120'000};  // a provisional but no final response to an INVITE
+    milliseconds timer_c{185'000};                        // > 3 min (§16.6 step 11)
+    milliseconds fr_timer{2'000};                         // no response at all from a host: try the next one
+    milliseconds fr_inv_timer{120'000};                   // a provisional but no final response to an INVITE
     milliseconds dialog_timeout{std::chrono::hours{12}};  // nothing heard in a dialog for so long: it is dropped
-    milliseconds challenge_memory{32'000};  // how long a 401/407 ties its Call-ID to the host that sent it
+    milliseconds challenge_memory{32'000};                // how long a 401/407 ties its Call-ID to the host that sent it
 };
 
 enum class MethodPolicy : std::uint8_t { balance, dispatch, reject };
@@ -40,11 +40,11 @@ struct Listener {
 struct ProxyConfig {
     Timers timers;
     int max_forwards_default = 70;
-    std::uint8_t fork_attempts = 4;               // hosts tried for one request, the first included
-    std::vector<int> failover_codes{503};         // may add 500, 502, 504
-    bool disable_503_translation = false;         // pass a host's 503 upstream instead of 500
-    bool repair_routes = true;                    // in-dialog requests that lost their route set
-    bool append_fromtag = true;                   // ;ftag= in Record-Route, as the peers do
+    std::uint8_t fork_attempts = 4;        // hosts tried for one request, the first included
+    std::vector<int> failover_codes{503};  // may add 500, 502, 504
+    bool disable_503_translation = false;  // pass a host's 503 upstream instead of 500
+    bool repair_routes = true;             // in-dialog requests that lost their route set
+    bool append_fromtag = true;            // ;ftag= in Record-Route, as the peers do
     bool loop_detection = true;
     SelfPolicy cluster_to_self = SelfPolicy::reject;
     std::array<MethodPolicy, static_cast<std::size_t>(Method::count_)> methods = [] {
@@ -56,17 +56,17 @@ struct ProxyConfig {
     }();
     // Removed from all that comes from outside and from all that leaves the cluster (besides X-AUTH-IP and X-AUTH-PORT).
     std::vector<std::string> trust_strip;
-    bool count_outbound = false;                  // calls that hosts originate count on the host they come from
-    bool set_auth_headers = true;                 // X-AUTH-IP / X-AUTH-PORT towards the cluster
+    bool count_outbound = false;   // calls that hosts originate count on the host they come from
+    bool set_auth_headers = true;  // X-AUTH-IP / X-AUTH-PORT towards the cluster
     std::string auth_ip_header = "X-AUTH-IP", auth_port_header = "X-AUTH-PORT";
-    std::string server_name = "sipfront";         // Server of our own replies, User-Agent of our own requests; empty: none
+    std::string server_name = "sipfront";  // Server of our own replies, User-Agent of our own requests; empty: none
     std::vector<Listener> listeners;
     core::NodeId node{1};
 
     // Capacities of one worker; memory is reserved, not committed, up to them.
     std::uint32_t max_transactions = 1U << 20;
     std::uint32_t max_dialogs = 1U << 20;
-    std::uint64_t image_bytes = 1ULL << 30;       // retransmission images and dialog texts
+    std::uint64_t image_bytes = 1ULL << 30;  // retransmission images and dialog texts
 };
 
 }  // namespace sipfront::sip

@@ -23,7 +23,16 @@ enum class DialogState : std::uint8_t { unconfirmed = 1, early = 2, confirmed_no
 
 // Texts that a dialog keeps, all in one block. Contacts are addr-specs; route sets are the Record-Route values beyond us on
 // that side, in the order in which a request towards that side needs them.
-enum class DialogText : std::uint8_t { call_id, caller_tag, callee_tag, caller_contact, callee_contact, caller_routes, callee_routes, count_ };
+enum class DialogText : std::uint8_t {
+    call_id,
+    caller_tag,
+    callee_tag,
+    caller_contact,
+    callee_contact,
+    caller_routes,
+    callee_routes,
+    count_
+};
 using DialogTexts = std::array<std::string_view, static_cast<std::size_t>(DialogText::count_)>;
 
 struct Dialog {
@@ -39,10 +48,10 @@ struct Dialog {
     std::uint32_t older = 0xffffffff, newer = 0xffffffff;  // neighbours in its order of expiry
     core::DestinationId destination = core::no_destination;
     DialogState state = DialogState::unconfirmed;
-    bool counted = false;            // holds one unit of the destination's load
+    bool counted = false;  // holds one unit of the destination's load
     bool caller_in_cluster = false;
-    bool symmetric = false;          // the client is reached at its flow's address (NAT, streams)
-    bool listed = false;             // stands in an order of expiry
+    bool symmetric = false;  // the client is reached at its flow's address (NAT, streams)
+    bool listed = false;     // stands in an order of expiry
 
     [[nodiscard]] std::string_view get(DialogText t) const noexcept {
         std::size_t off = 0;

@@ -13,7 +13,22 @@
 namespace sipfront::sip {
 
 enum class Method : std::uint8_t {
-    invite, ack, bye, cancel, options, register_, prack, update, info, refer, subscribe, notify, message, publish, unknown, count_
+    invite,
+    ack,
+    bye,
+    cancel,
+    options,
+    register_,
+    prack,
+    update,
+    info,
+    refer,
+    subscribe,
+    notify,
+    message,
+    publish,
+    unknown,
+    count_
 };
 // "INVITE", ...; "unknown" for Method::unknown and beyond.
 std::string_view name(Method m) noexcept;
@@ -22,11 +37,55 @@ Method parse_method(std::string_view token) noexcept;
 
 // Header fields that a proxy acts on or that we look at; everything else is `other` and passes untouched.
 enum class HeaderId : std::uint8_t {
-    via, from, to, call_id, cseq, max_forwards, contact, route, record_route, content_length, content_type,
-    proxy_require, require, supported, unsupported, proxy_authorization, authorization, www_authenticate, proxy_authenticate,
-    path, expires, min_expires, retry_after, reason, replaces, join, target_dialog, refer_to, referred_by, event, allow,
-    allow_events, user_agent, server, warning, timestamp, rseq, rack, identity, subject, session_expires, min_se,
-    content_encoding, request_disposition, accept_contact, reject_contact, date, other, count_
+    via,
+    from,
+    to,
+    call_id,
+    cseq,
+    max_forwards,
+    contact,
+    route,
+    record_route,
+    content_length,
+    content_type,
+    proxy_require,
+    require,
+    supported,
+    unsupported,
+    proxy_authorization,
+    authorization,
+    www_authenticate,
+    proxy_authenticate,
+    path,
+    expires,
+    min_expires,
+    retry_after,
+    reason,
+    replaces,
+    join,
+    target_dialog,
+    refer_to,
+    referred_by,
+    event,
+    allow,
+    allow_events,
+    user_agent,
+    server,
+    warning,
+    timestamp,
+    rseq,
+    rack,
+    identity,
+    subject,
+    session_expires,
+    min_se,
+    content_encoding,
+    request_disposition,
+    accept_contact,
+    reject_contact,
+    date,
+    other,
+    count_
 };
 // Long and compact names, any case (RFC 3261 §7.3.3 and the IANA registry).
 HeaderId parse_header_name(std::string_view token) noexcept;
@@ -57,8 +116,8 @@ struct TopVia {
     Slice branch;
     Slice received;
     Slice maddr;
-    Slice rport;              // the whole parameter, "rport" or "rport=5060"
-    std::uint16_t port = 0;   // 0: absent
+    Slice rport;             // the whole parameter, "rport" or "rport=5060"
+    std::uint16_t port = 0;  // 0: absent
     bool has_rport = false;
     bool rport_has_value = false;
 };
@@ -78,20 +137,30 @@ struct CSeqValue {
 // Why a message is not well-formed. The name is the label of the drop or 400 counter.
 enum class ParseError : std::uint8_t {
     none,
-    empty,               // nothing, or only CR, LF and NUL: a keep-alive
-    not_sip,             // no SIP start line to be found
-    bad_start_line,      // "INVITE  sip:a", white space in the Request-URI, "<sip:a>", ...
-    bad_version,         // SIP/7.0: 505 for a request
-    bad_status_code,     // outside 100..699
-    bad_header_line,     // no colon, or a bad name
+    empty,            // nothing, or only CR, LF and NUL: a keep-alive
+    not_sip,          // no SIP start line to be found
+    bad_start_line,   // "INVITE  sip:a", white space in the Request-URI, "<sip:a>", ...
+    bad_version,      // SIP/7.0: 505 for a request
+    bad_status_code,  // outside 100..699
+    bad_header_line,  // no colon, or a bad name
     too_many_headers,
-    no_end_of_headers,   // the blank line is missing
-    missing_via, missing_from, missing_to, missing_call_id, missing_cseq,
-    duplicate_header,    // two differing From, To, Call-ID, CSeq, Max-Forwards or Content-Length
-    bad_via, bad_from, bad_to, bad_call_id, bad_cseq, cseq_method_mismatch, bad_max_forwards,
+    no_end_of_headers,  // the blank line is missing
+    missing_via,
+    missing_from,
+    missing_to,
+    missing_call_id,
+    missing_cseq,
+    duplicate_header,  // two differing From, To, Call-ID, CSeq, Max-Forwards or Content-Length
+    bad_via,
+    bad_from,
+    bad_to,
+    bad_call_id,
+    bad_cseq,
+    cseq_method_mismatch,
+    bad_max_forwards,
     bad_content_length,  // negative, not a number, or beyond the datagram
     bad_request_uri,
-    too_long,            // beyond 65,507 octets
+    too_long,  // beyond 65,507 octets
     count_
 };
 std::string_view name(ParseError e) noexcept;
@@ -126,7 +195,7 @@ public:
     [[nodiscard]] std::string_view to_tag() const noexcept { return at(to_.tag); }
     [[nodiscard]] std::string_view call_id() const noexcept { return at(call_id_); }
     [[nodiscard]] const CSeqValue& cseq() const noexcept { return cseq_; }
-    [[nodiscard]] int max_forwards() const noexcept { return max_forwards_; }     // -1: absent
+    [[nodiscard]] int max_forwards() const noexcept { return max_forwards_; }       // -1: absent
     [[nodiscard]] long content_length() const noexcept { return content_length_; }  // -1: absent
 
     [[nodiscard]] std::span<const Header> headers() const noexcept { return {headers_.data(), header_count_}; }

@@ -16,10 +16,9 @@ std::string_view pick(const std::array<std::string_view, N>& names, Enum e) noex
 }  // namespace
 
 std::string_view name(ProxyDrop d) noexcept {
-    static constexpr auto names =
-        std::to_array<std::string_view>({"keepalive", "unanswerable", "foreign_response", "forged_response", "stray_response",
-                                         "stray_ack", "ack_no_hops", "refused_ack", "late_response", "table_full",
-                                         "no_image_room", "no_buffer", "too_large", "no_listener", "denied", "rate_limited", "scanner"});
+    static constexpr auto names = std::to_array<std::string_view>(
+        {"keepalive", "unanswerable", "foreign_response", "forged_response", "stray_response", "stray_ack", "ack_no_hops", "refused_ack",
+         "late_response", "table_full", "no_image_room", "no_buffer", "too_large", "no_listener", "denied", "rate_limited", "scanner"});
     return pick(names, d);
 }
 

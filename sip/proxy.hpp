@@ -112,13 +112,13 @@ private:
         core::Flow out{};
         core::DestinationId destination = core::no_destination;
         Transaction::Route route = Transaction::Route::fixed;
-        std::string_view uri{};       // the new Request-URI; empty: unchanged
-        std::string_view routes{};    // Route values to put in (repair); empty: none
+        std::string_view uri{};     // the new Request-URI; empty: unchanged
+        std::string_view routes{};  // Route values to put in (repair); empty: none
         DialogHandle dialog{};
         bool record_route = false;
         bool caller_in_cluster = false;
         bool follow_next_route = false;  // the next hop is the first foreign Route
-        int code = 0;                 // not 0: reply this instead
+        int code = 0;                    // not 0: reply this instead
         std::string_view reason{};
         LocalReply why = LocalReply::no_dialog;
     };
@@ -154,8 +154,8 @@ private:
     enum class Forwarded : std::uint8_t { sent, too_large, no_room };
     Forwarded forward(Request& r, const NextHop& hop, Transaction* t);
     // `in`: where the request came from, when it is to be record-routed; nullptr for a Via alone.
-    std::string_view make_top(const core::Flow& out, std::string_view branch, const Dialog* d, const core::Flow* in, std::string_view call_id,
-                              std::string_view caller_tag);
+    std::string_view make_top(const core::Flow& out, std::string_view branch, const Dialog* d, const core::Flow* in,
+                              std::string_view call_id, std::string_view caller_tag);
     void edit_received(EditList& edits, const Message& m, const core::Flow& in);
     void edit_max_forwards(EditList& edits, const Message& m);
     void edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const core::Flow* client);

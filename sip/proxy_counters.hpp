@@ -11,21 +11,23 @@ namespace sipfront::sip {
 
 // Why a message was not processed further. Parse errors have a list of their own.
 enum class ProxyDrop : std::uint8_t {
-    keepalive,            // CRLF, NUL, STUN: swallowed in silence
-    unanswerable,         // malformed, and without what a 400 needs
-    foreign_response,     // top Via is not ours (RFC 3261 §18.1.2)
-    forged_response,      // the branch does not verify, or came from the wrong place
-    stray_response,       // no client transaction (RFC 6026)
-    stray_ack,            // an ACK that belongs to nothing of ours
-    ack_no_hops,          // an ACK with Max-Forwards 0
-    refused_ack,          // an ACK whose route we do not serve
-    late_response,        // a provisional or second final after the transaction's final
-    table_full,           // no room for a transaction
-    no_image_room,        // no room for a retransmission image
-    no_buffer,            // the port has no buffer to send with
-    too_large,            // does not fit the largest buffer or the edit list
-    no_listener,          // no local socket of the target's transport and family
-    denied, rate_limited, scanner,  // the guard's verdicts
+    keepalive,         // CRLF, NUL, STUN: swallowed in silence
+    unanswerable,      // malformed, and without what a 400 needs
+    foreign_response,  // top Via is not ours (RFC 3261 §18.1.2)
+    forged_response,   // the branch does not verify, or came from the wrong place
+    stray_response,    // no client transaction (RFC 6026)
+    stray_ack,         // an ACK that belongs to nothing of ours
+    ack_no_hops,       // an ACK with Max-Forwards 0
+    refused_ack,       // an ACK whose route we do not serve
+    late_response,     // a provisional or second final after the transaction's final
+    table_full,        // no room for a transaction
+    no_image_room,     // no room for a retransmission image
+    no_buffer,         // the port has no buffer to send with
+    too_large,         // does not fit the largest buffer or the edit list
+    no_listener,       // no local socket of the target's transport and family
+    denied,
+    rate_limited,
+    scanner,  // the guard's verdicts
     count_
 };
 std::string_view name(ProxyDrop d) noexcept;
@@ -33,18 +35,58 @@ std::string_view name(ProxyDrop d) noexcept;
 // Replies that we made ourselves, by cause.
 enum class LocalReply : std::uint8_t {
     trying,
-    bad_request, version_not_supported, unsupported_scheme, too_many_hops, loop, bad_extension, method_not_allowed,
-    no_dialog, forbidden_route, self_loop, unresolvable, cancel_ok, cancel_no_transaction, request_terminated,
-    options_ok, options_unavailable, no_destination, all_full, overloaded, too_large, timeout, draining,
+    bad_request,
+    version_not_supported,
+    unsupported_scheme,
+    too_many_hops,
+    loop,
+    bad_extension,
+    method_not_allowed,
+    no_dialog,
+    forbidden_route,
+    self_loop,
+    unresolvable,
+    cancel_ok,
+    cancel_no_transaction,
+    request_terminated,
+    options_ok,
+    options_unavailable,
+    no_destination,
+    all_full,
+    overloaded,
+    too_large,
+    timeout,
+    draining,
     count_
 };
 std::string_view name(LocalReply r) noexcept;
 
 enum class ProxyEvent : std::uint8_t {
-    transaction_created, transaction_ended, request_retransmitted, response_retransmitted, request_absorbed,
-    dialog_created, dialog_confirmed, dialog_ended, dialog_failed, dialog_expired, dialog_table_full,
-    failover, failover_exhausted, late_winner, route_repaired, relay_refused, challenge_followed, trust_header_stripped,
-    timer_c, fr_timer, fr_inv_timer, transaction_timeout, ack_timeout, status_503_translated, extra_success,
+    transaction_created,
+    transaction_ended,
+    request_retransmitted,
+    response_retransmitted,
+    request_absorbed,
+    dialog_created,
+    dialog_confirmed,
+    dialog_ended,
+    dialog_failed,
+    dialog_expired,
+    dialog_table_full,
+    failover,
+    failover_exhausted,
+    late_winner,
+    route_repaired,
+    relay_refused,
+    challenge_followed,
+    trust_header_stripped,
+    timer_c,
+    fr_timer,
+    fr_inv_timer,
+    transaction_timeout,
+    ack_timeout,
+    status_503_translated,
+    extra_success,
     count_
 };
 std::string_view name(ProxyEvent e) noexcept;

@@ -28,21 +28,21 @@ struct OwnRoute {
 };
 
 struct RouteInfo {
-    std::array<OwnRoute, 2> own;      // two after a double Record-Route
+    std::array<OwnRoute, 2> own;  // two after a double Record-Route
     std::size_t own_count = 0;
     const Listener* towards = nullptr;  // the listener of the last own value: requests leave from there
-    bool cookie_present = false;      // an own value had `sf=`, valid or not
+    bool cookie_present = false;        // an own value had `sf=`, valid or not
     std::optional<RouteCookie> cookie;
-    bool from_caller = true;          // which tag the cookie verified with
-    std::string_view next;            // the first Route value that is not ours; empty when none is left
-    std::string_view next_uri;        // its addr-spec
-    bool next_is_strict = false;      // it lacks `lr`
+    bool from_caller = true;      // which tag the cookie verified with
+    std::string_view next;        // the first Route value that is not ours; empty when none is left
+    std::string_view next_uri;    // its addr-spec
+    bool next_is_strict = false;  // it lacks `lr`
     // Strict router upstream: the Request-URI was ours and the last Route value takes its place.
     bool strict_upstream = false;
     const Header* target_header = nullptr;
-    std::string_view target_value;    // the Route value to remove
-    std::string_view target_uri;      // the new Request-URI
-    bool malformed = false;           // a Route value that is no name-addr: 400
+    std::string_view target_value;  // the Route value to remove
+    std::string_view target_uri;    // the new Request-URI
+    bool malformed = false;         // a Route value that is no name-addr: 400
 };
 
 // Reads the Route set of a request. `uri` is its parsed Request-URI.

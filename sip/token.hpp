@@ -63,9 +63,9 @@ struct RouteCookie {
     bool symmetric = false;          // the client is reached at its flow's address, whatever its Contact says (NAT, streams)
     core::Transport host_transport = core::Transport::udp;
     core::Transport client_transport = core::Transport::udp;
-    DialogHandle dialog;             // on the node that made it
-    core::Endpoint host;             // the destination's address
-    core::Endpoint client;           // where the client's packets come from
+    DialogHandle dialog;    // on the node that made it
+    core::Endpoint host;    // the destination's address
+    core::Endpoint client;  // where the client's packets come from
     core::ConnectionId connection = core::no_connection;
 };
 using CookieText = TokenText<96>;
@@ -76,7 +76,8 @@ std::optional<RouteCookie> open_cookie(std::string_view text, std::string_view c
                                        const core::KeyRing& keys) noexcept;
 
 // A To tag for replies of our own: the same for each retransmission of one request (RFC 3261 §16.7, §8.2.6.2).
-TokenText<16> make_local_tag(std::string_view call_id, std::string_view from_tag, std::string_view branch, const core::KeyRing& keys) noexcept;
+TokenText<16> make_local_tag(std::string_view call_id, std::string_view from_tag, std::string_view branch,
+                             const core::KeyRing& keys) noexcept;
 
 // Base64url without padding (RFC 4648 §5). `out` has room for 4 * ceil(n / 3) characters; returns the length.
 std::size_t base64url_encode(const std::uint8_t* in, std::size_t n, char* out) noexcept;

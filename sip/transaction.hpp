@@ -49,13 +49,13 @@ struct Transaction {
     core::Bytes response;  // the last one sent to the client
     core::Bytes reason;    // Reason header lines of the client's CANCEL (RFC 3326)
     DialogHandle dialog;
-    TransactionHandle cancels;    // INVITE: its CANCELs, newest first; CANCEL: the next older one
+    TransactionHandle cancels;  // INVITE: its CANCELs, newest first; CANCEL: the next older one
     std::uint32_t cseq = 0;
     std::uint32_t server_interval_ms = 0, client_interval_ms = 0;
     std::uint16_t top_length = 0;  // octets of Via and Record-Route that we put behind the start line
     std::array<core::DestinationId, max_attempts> tried{};
-    std::uint8_t attempt = 0;       // of the current branch
-    std::uint8_t last_attempt = 0;  // tried[0..last_attempt] were used
+    std::uint8_t attempt = 0;             // of the current branch
+    std::uint8_t last_attempt = 0;        // tried[0..last_attempt] were used
     std::uint8_t cancelled_attempts = 0;  // bit a: a CANCEL went out for attempt a
     Kind kind = Kind::request;
     Route route = Route::fixed;
@@ -66,8 +66,8 @@ struct Transaction {
     bool provisional_seen = false;  // above 100
     bool initial = false;           // creates a dialog (or is outside of any)
     bool record_routed = false;
-    bool answered_up = false;       // a response above 100 was forwarded
-    bool ack_kept = false;          // `request` holds the ACK, for retransmitted finals
+    bool answered_up = false;  // a response above 100 was forwarded
+    bool ack_kept = false;     // `request` holds the ACK, for retransmitted finals
 
     Transaction() {
         due.fill(core::Tick::max());
@@ -75,9 +75,7 @@ struct Transaction {
     }
     [[nodiscard]] core::Tick& deadline(Deadline d) noexcept { return due[static_cast<std::size_t>(d)]; }
     [[nodiscard]] bool is_invite() const noexcept { return kind == Kind::invite; }
-    [[nodiscard]] bool ended() const noexcept {
-        return server_state == fsm::State::terminated && client_state == fsm::State::terminated;
-    }
+    [[nodiscard]] bool ended() const noexcept { return server_state == fsm::State::terminated && client_state == fsm::State::terminated; }
 };
 
 // One worker's transactions: bounded, no allocation after construction.

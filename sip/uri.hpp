@@ -15,12 +15,12 @@ enum class Scheme : std::uint8_t { sip, sips, tel, other };
 struct Uri {
     Scheme scheme = Scheme::other;
     std::string_view scheme_name;
-    std::string_view user;      // without the password; may hold parameters of its own ("user;par=x")
+    std::string_view user;  // without the password; may hold parameters of its own ("user;par=x")
     std::string_view password;
-    std::string_view host;      // IPv6 with its brackets; for tel: and unknown schemes everything after the colon
-    std::uint16_t port = 0;     // 0: absent
-    std::string_view params;    // without the leading ';'
-    std::string_view headers;   // without the leading '?'
+    std::string_view host;     // IPv6 with its brackets; for tel: and unknown schemes everything after the colon
+    std::uint16_t port = 0;    // 0: absent
+    std::string_view params;   // without the leading ';'
+    std::string_view headers;  // without the leading '?'
 
     // The value of a parameter (any case); empty view with data() != nullptr for one without a value; nullopt if absent.
     [[nodiscard]] std::optional<std::string_view> param(std::string_view name) const noexcept;

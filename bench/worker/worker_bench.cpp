@@ -1,7 +1,6 @@
 // The whole worker on memory I/O: full calls (record-routed, balanced, dialog kept) at a given rate and hold time on a virtual
 // clock, so that dialogs and lingering transactions hold their full population. Only the worker's polls are timed; making
 // the traffic is not. Every message the worker sends is checked: one that is dropped, mangled or misrouted ends the run.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -10,6 +9,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <CLI/CLI.hpp>
 
 #include "app/worker.hpp"
 #include "balancer/snapshot_builder.hpp"
@@ -78,7 +79,8 @@ std::string_view header(std::string_view text, std::string_view name) {
 }
 
 constexpr std::string_view sdp =
-    "v=0\r\no=user1 53655765 2353687637 IN IP4 10.77.0.2\r\ns=-\r\nc=IN IP4 10.77.0.2\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\n"
+    "v=0\r\no=user1 53655765 2353687637 IN IP4 10.77.0.2\r\ns=-\r\nc=IN IP4 10.77.0.2\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0 8 "
+    "101\r\na=rtpmap:0 PCMU/8000\r\n"
     "a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n";
 
 class Traffic {
@@ -90,8 +92,10 @@ public:
         char text[2048];
         const int len = std::snprintf(
             text, sizeof text,
-            "INVITE sip:service@10.77.0.100:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 10.77.0.2:5060;branch=z9hG4bK-i-%zu\r\nFrom: \"sipfront\" <sip:bench@10.77.0.2:5060>;tag=%zu\r\n"
-            "To: <sip:service@10.77.0.100:5060>\r\nCall-ID: %zu-bench-0123456789abcdef@10.77.0.2\r\nCSeq: 1 INVITE\r\nContact: <sip:bench@10.77.0.2:5060>\r\n"
+            "INVITE sip:service@10.77.0.100:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 10.77.0.2:5060;branch=z9hG4bK-i-%zu\r\nFrom: \"sipfront\" "
+            "<sip:bench@10.77.0.2:5060>;tag=%zu\r\n"
+            "To: <sip:service@10.77.0.100:5060>\r\nCall-ID: %zu-bench-0123456789abcdef@10.77.0.2\r\nCSeq: 1 INVITE\r\nContact: "
+            "<sip:bench@10.77.0.2:5060>\r\n"
             "Max-Forwards: 70\r\nSubject: Performance Test\r\nContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%.*s",
             n, n, n, sdp.size(), static_cast<int>(sdp.size()), sdp.data());
         io_.put({text, static_cast<std::size_t>(len)}, client);
@@ -102,7 +106,8 @@ public:
         for (const auto& d : io_.sent) {
             const std::string_view text{d.room.data, d.length};
             if (d.flow.remote == client ? !at_client(text, now, hold) : !at_host(text, d.flow.remote)) {
-                std::fprintf(stderr, "unexpected message to %s:\n%.*s\n", d.flow.remote.to_string().c_str(), static_cast<int>(text.size()), text.data());
+                std::fprintf(stderr, "unexpected message to %s:\n%.*s\n", d.flow.remote.to_string().c_str(), static_cast<int>(text.size()),
+                             text.data());
                 return false;
             }
         }
@@ -151,7 +156,12 @@ private:
         const auto tag = std::string{from.substr(from.find("tag=") + 4, from.size() - from.find("tag=") - 6)};
         const auto make = [&](std::string_view method, int cseq) {
             std::string t{method};
-            t.append(" ").append(uri).append(" SIP/2.0\r\nVia: SIP/2.0/UDP 10.77.0.2:5060;branch=z9hG4bK-").append(method).append(tag).append("\r\nRoute:");
+            t.append(" ")
+                .append(uri)
+                .append(" SIP/2.0\r\nVia: SIP/2.0/UDP 10.77.0.2:5060;branch=z9hG4bK-")
+                .append(method)
+                .append(tag)
+                .append("\r\nRoute:");
             t.append(rr.substr(13)).append(from).append(header(text, "To:")).append(header(text, "Call-ID:")).append("CSeq: ");
             t.append(std::to_string(cseq)).append(" ").append(method).append("\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n");
             return t;
@@ -194,7 +204,8 @@ int main(int argc, char** argv) {
     snapshots.publish(balancer::build_snapshot(hosts, registry, health).snapshot);
     app::Switchboard switchboard{1};
     const auto keys = core::KeyRing::ephemeral();
-    app::WorkerShared shared{proxy, keys, core::Steering{core::random_key(), 1}, core::random_key(), core::random_key(), 1024, snapshots, switchboard};
+    app::WorkerShared shared{proxy,     keys,       core::Steering{core::random_key(), 1}, core::random_key(), core::random_key(), 1024,
+                             snapshots, switchboard};
     core::Tick now{1h};
     MemoryIo io;
     auto stats = std::make_unique<app::WorkerStats>();
@@ -238,8 +249,10 @@ int main(int argc, char** argv) {
     std::printf("%-44s %12zu\n", "calls up", traffic.up());
     std::printf("%-44s %12zu\n", "transactions, lingering ones included", worker->proxy().transactions().size());
     std::printf("%-44s %12.1f\n", "ns per message", ns);
-    std::printf("%-44s %12.0f\n", "full calls per second of one core", 1e9 * static_cast<double>(calls) / static_cast<double>(busy.count()));
-    const bool whole = stats->proxy.events[sip::ProxyEvent::request_retransmitted].get() == 0 && worker->proxy().dialogs().size() == traffic.up();
+    std::printf("%-44s %12.0f\n", "full calls per second of one core",
+                1e9 * static_cast<double>(calls) / static_cast<double>(busy.count()));
+    const bool whole =
+        stats->proxy.events[sip::ProxyEvent::request_retransmitted].get() == 0 && worker->proxy().dialogs().size() == traffic.up();
     if (!whole) std::printf("WRONG: retransmissions, or dialogs that do not match the calls up\n");
     worker->stop();
     return whole ? 0 : 1;

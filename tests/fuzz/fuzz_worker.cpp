@@ -72,17 +72,25 @@ private:
 
     void step() {
         switch (script_.octet() % 8) {
-        case 0: return note(world_.jump(script_.octet() * 20ms, 20ms));
-        case 1: return request_of_client();
-        case 2: return answer();
-        case 3: return mutated();
-        case 4: return in_dialog();
-        case 5: {
-            const auto from = source();
-            return note(world_.receive(script_.octets(script_.octet() * 4U), from));
-        }
-        case 6: return world_.set_state(script_.octet() % 2U, static_cast<balancer::State>(script_.octet() % 4));
-        default: world_.io().starve(script_.octet() % 4 == 0); return;
+            case 0:
+                return note(world_.jump(script_.octet() * 20ms, 20ms));
+            case 1:
+                return request_of_client();
+            case 2:
+                return answer();
+            case 3:
+                return mutated();
+            case 4:
+                return in_dialog();
+            case 5: {
+                const auto from = source();
+                return note(world_.receive(script_.octets(script_.octet() * 4U), from));
+            }
+            case 6:
+                return world_.set_state(script_.octet() % 2U, static_cast<balancer::State>(script_.octet() % 4));
+            default:
+                world_.io().starve(script_.octet() % 4 == 0);
+                return;
         }
     }
 
@@ -90,8 +98,11 @@ private:
         static constexpr const char* methods[] = {"INVITE", "INVITE", "CANCEL", "ACK", "BYE", "REGISTER", "OPTIONS", "FUZZ"};
         const auto what = script_.octet();
         const auto id = std::to_string(script_.octet() % 4);
-        RequestSpec s{.method = methods[what % 8], .call_id = "fuzz" + id, .to_tag = (what & 0x40) != 0 ? "callee" : "",
-                      .cseq = 1U + (what >> 3) % 3, .branch = "z9hG4bKf" + id + std::to_string((what >> 3) % 3)};
+        RequestSpec s{.method = methods[what % 8],
+                      .call_id = "fuzz" + id,
+                      .to_tag = (what & 0x40) != 0 ? "callee" : "",
+                      .cseq = 1U + (what >> 3) % 3,
+                      .branch = "z9hG4bKf" + id + std::to_string((what >> 3) % 3)};
         if ((what & 0x80) != 0) s.headers.push_back(script_.octets(script_.octet() % 64));
         note(world_.receive(request(s), source()));
     }
@@ -100,8 +111,9 @@ private:
         if (s == nullptr || s->text.starts_with("SIP/2.0") || s->text.starts_with("ACK")) return;
         static constexpr int statuses[] = {100, 180, 183, 200, 200, 302, 401, 404, 407, 486, 487, 500, 503, 603};
         const auto status = statuses[script_.octet() % std::size(statuses)];
-        note(world_.receive(response(s->text, status, "Fuzz", "callee", {"Contact: <sip:h@" + s->flow.remote.to_string() + ">"}, script_.octet() % 4 != 0), s->flow.remote,
-                            s->flow.local));
+        note(world_.receive(
+            response(s->text, status, "Fuzz", "callee", {"Contact: <sip:h@" + s->flow.remote.to_string() + ">"}, script_.octet() % 4 != 0),
+            s->flow.remote, s->flow.local));
     }
     void mutated() {
         const auto* s = pick();

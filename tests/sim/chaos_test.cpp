@@ -1,9 +1,9 @@
 // A bad network between everybody: messages are lost, doubled and overtaken. Calls still come to an end, nothing leaks, and no
 // load stays behind.
-#include <gtest/gtest.h>
-
 #include <map>
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "tests/sim/party.hpp"
 
@@ -18,7 +18,8 @@ struct Weather {
 // Clients and hosts with the timers that RFC 3261 gives them, on the world's clock.
 class Chaos {
 public:
-    Chaos(Setup setup, Weather weather, std::uint32_t seed) : world_{std::move(setup)}, weather_{weather}, random_{seed}, workers_{setup.workers} {}
+    Chaos(Setup setup, Weather weather, std::uint32_t seed)
+        : world_{std::move(setup)}, weather_{weather}, random_{seed}, workers_{setup.workers} {}
 
     void place(int calls) {
         for (int i = 0; i < calls; ++i) {
@@ -63,7 +64,8 @@ private:
         const int copies = dice(random_) < weather_.loss ? 0 : dice(random_) < weather_.doubled ? 2 : 1;
         for (int i = 0; i < copies; ++i) {
             const auto spread = (weather_.delay_max - weather_.delay_min).count();
-            const auto delay = weather_.delay_min + core::Duration{spread == 0 ? 0 : static_cast<std::int64_t>(dice(random_) * static_cast<double>(spread))};
+            const auto delay = weather_.delay_min +
+                               core::Duration{spread == 0 ? 0 : static_cast<std::int64_t>(dice(random_) * static_cast<double>(spread))};
             flying_.emplace(world_.now() + delay, Flying{s, from_proxy, source});
         }
     }
@@ -99,7 +101,8 @@ private:
         }
         if (c.state == Client::up && now >= c.hang_up) {
             c.state = Client::leaving;
-            c.last = request({.method = "BYE", .call_id = c.id, .to_tag = "callee", .cseq = 2, .branch = "z9hG4bKbye" + c.id, .headers = c.routes});
+            c.last = request(
+                {.method = "BYE", .call_id = c.id, .to_tag = "callee", .cseq = 2, .branch = "z9hG4bKbye" + c.id, .headers = c.routes});
             c.interval = 500ms;
             c.give_up = now + 32s;
             send(c);

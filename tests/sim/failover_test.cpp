@@ -7,8 +7,8 @@
 namespace sipfront::sim {
 namespace {
 
-using testing::Not;
 using testing::HasSubstr;
+using testing::Not;
 
 TEST(Failover, SilentHostIsLeftAfterFrTimer) {
     World world{{.hosts = 2}};
@@ -105,7 +105,8 @@ TEST(Failover, LateAnswerOfTheFirstHostWinsWhileTheNextStillWaits) {
     World world{{.hosts = 2}};
     const auto first = only(world.receive(request({}), client_a), "INVITE");
     const auto moved = world.advance(2s);
-    const auto second = *std::find_if(moved.begin(), moved.end(), [&](const Sent& s) { return s.text.starts_with("INVITE") && s.flow.remote != first.flow.remote; });
+    const auto second = *std::find_if(moved.begin(), moved.end(),
+                                      [&](const Sent& s) { return s.text.starts_with("INVITE") && s.flow.remote != first.flow.remote; });
     const auto sent = world.receive(response(first.text, 200, "OK"), first.flow.remote);
     EXPECT_EQ(only(sent, "SIP/2.0 200").flow.remote, client_a);
     EXPECT_EQ(world.total_load(), 1U);

@@ -167,13 +167,16 @@ TEST(Invite, APortWithoutBuffersGets503OrSilenceAndLeaksNothing) {
 
 TEST(Invite, TrustHeadersOfOutsidersAreRemovedInAnySpelling) {
     World world;
-    const auto invite = only(world.receive(request({.headers = {"x-auth-ip: 10.0.0.1", "X-Other: stays", "X-AUTH-Port : 99", "X-AUTH-IP: 10.0.0.2"}}), client_a), "INVITE");
+    const auto invite = only(
+        world.receive(request({.headers = {"x-auth-ip: 10.0.0.1", "X-Other: stays", "X-AUTH-Port : 99", "X-AUTH-IP: 10.0.0.2"}}), client_a),
+        "INVITE");
     const Text text{invite.text};
     EXPECT_EQ(text.values("X-AUTH-IP"), std::vector<std::string>{"10.77.0.2"});
     EXPECT_EQ(text.values("X-AUTH-PORT"), std::vector<std::string>{"5060"});
     EXPECT_EQ(text.value("X-Other"), "stays");
     // And what the cluster answers with them does not leave it.
-    const auto ok = only(world.receive(response(invite.text, 200, "OK", "callee", {"X-AUTH-IP: 10.77.0.2"}), invite.flow.remote), "SIP/2.0 200");
+    const auto ok =
+        only(world.receive(response(invite.text, 200, "OK", "callee", {"X-AUTH-IP: 10.77.0.2"}), invite.flow.remote), "SIP/2.0 200");
     EXPECT_THAT(ok.text, Not(HasSubstr("X-AUTH-IP")));
 }
 

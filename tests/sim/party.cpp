@@ -7,8 +7,8 @@ std::string Call::from_host(std::string method, std::uint32_t cseq, std::string 
     std::string t = method + " sip:alice@" + client.to_string() + " SIP/2.0\r\nVia: SIP/2.0/UDP " + host.to_string() + ";branch=" + branch +
                     "\r\nMax-Forwards: 70\r\n";
     for (const auto& rr : received.values("Record-Route")) t += "Route: " + rr + "\r\n";
-    t += "From: <sip:service@10.77.0.100>;tag=callee\r\nTo: \"Alice\" <sip:alice@example.com>;tag=" + spec.from_tag + "\r\nCall-ID: " + spec.call_id +
-         "\r\nCSeq: " + std::to_string(cseq) + " " + method + "\r\nContent-Length: 0\r\n\r\n";
+    t += "From: <sip:service@10.77.0.100>;tag=callee\r\nTo: \"Alice\" <sip:alice@example.com>;tag=" + spec.from_tag +
+         "\r\nCall-ID: " + spec.call_id + "\r\nCSeq: " + std::to_string(cseq) + " " + method + "\r\nContent-Length: 0\r\n\r\n";
     return t;
 }
 

@@ -68,7 +68,8 @@ struct RequestSpec {
 };
 
 inline std::string request(const RequestSpec& s) {
-    std::string t = s.method + " " + s.uri + " SIP/2.0\r\nVia: SIP/2.0/" + s.transport + " " + s.via.to_string() + ";branch=" + s.branch + s.via_params + "\r\n";
+    std::string t = s.method + " " + s.uri + " SIP/2.0\r\nVia: SIP/2.0/" + s.transport + " " + s.via.to_string() + ";branch=" + s.branch +
+                    s.via_params + "\r\n";
     t += "Max-Forwards: 70\r\nFrom: \"Alice\" <sip:alice@example.com>;tag=" + s.from_tag + "\r\n";
     t += "To: <sip:service@10.77.0.100>" + (s.to_tag.empty() ? "" : ";tag=" + s.to_tag) + "\r\n";
     t += "Call-ID: " + s.call_id + "\r\nCSeq: " + std::to_string(s.cseq) + " " + s.method + "\r\n";
@@ -86,7 +87,8 @@ inline std::string response(const std::string& request_text, int status, std::st
     std::string t = "SIP/2.0 " + std::to_string(status) + " " + std::string{reason} + "\r\n";
     for (const auto& h : m.headers()) {
         using enum sip::HeaderId;
-        if (h.id == via || h.id == from || h.id == call_id || h.id == cseq || (h.id == record_route && mirror_record_route)) t += m.at(h.line);
+        if (h.id == via || h.id == from || h.id == call_id || h.id == cseq || (h.id == record_route && mirror_record_route))
+            t += m.at(h.line);
         if (h.id == to) {
             t += "To: " + std::string{m.at(h.value)};
             if (m.to_tag().empty() && status > 100) t += ";tag=" + std::string{to_tag};
@@ -124,12 +126,13 @@ struct Call {
     RequestSpec spec;
     core::Endpoint client = client_a;
     core::Endpoint host;
-    Sent invite;              // as the host received it
+    Sent invite;                      // as the host received it
     std::vector<std::string> routes;  // the caller's route set (Route header lines)
-    std::string ok;           // as the client received it
+    std::string ok;                   // as the client received it
 
     // The next request of the caller in this dialog.
-    [[nodiscard]] std::string in_dialog(std::string method, std::uint32_t cseq, std::string branch, std::vector<std::string> headers = {}) const {
+    [[nodiscard]] std::string in_dialog(std::string method, std::uint32_t cseq, std::string branch,
+                                        std::vector<std::string> headers = {}) const {
         auto s = spec;
         s.method = std::move(method);
         s.cseq = cseq;

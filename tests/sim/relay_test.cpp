@@ -1,8 +1,8 @@
 // No open relay: thirty attempts to make us send something to a third party, none of which gets there.
 #include <gtest/gtest.h>
 
-#include "tests/sim/party.hpp"
 #include "sip/token.hpp"
+#include "tests/sim/party.hpp"
 
 namespace sipfront::sim {
 namespace {
@@ -17,7 +17,7 @@ struct Attempt {
 };
 
 std::vector<Attempt> attempts(const World& world, const Call& call) {
-    const auto own_route = call.routes.at(0);                       // "Route: <sip:...;lr;sf=...>"
+    const auto own_route = call.routes.at(0);  // "Route: <sip:...;lr;sf=...>"
     const auto value = own_route.substr(7);
     auto spec = call.spec;
     spec.to_tag = "callee";
@@ -32,9 +32,14 @@ std::vector<Attempt> attempts(const World& world, const Call& call) {
         s.branch = "z9hG4bKrelay" + std::to_string(cseq);
         all.push_back({std::move(name), request(s)});
     };
-    const auto initial = [&](std::string name, std::string method, std::string uri, std::vector<std::string> headers, std::string via_params = {}) {
-        RequestSpec s{.method = std::move(method), .uri = std::move(uri), .call_id = "relay" + std::to_string(++cseq), .branch = "z9hG4bKrelay" + std::to_string(cseq),
-                      .via_params = std::move(via_params), .headers = std::move(headers)};
+    const auto initial = [&](std::string name, std::string method, std::string uri, std::vector<std::string> headers,
+                             std::string via_params = {}) {
+        RequestSpec s{.method = std::move(method),
+                      .uri = std::move(uri),
+                      .call_id = "relay" + std::to_string(++cseq),
+                      .branch = "z9hG4bKrelay" + std::to_string(cseq),
+                      .via_params = std::move(via_params),
+                      .headers = std::move(headers)};
         all.push_back({std::move(name), request(s)});
     };
     const std::string evil = "Route: <" + victim_uri + ";lr>";
@@ -100,7 +105,8 @@ std::vector<Attempt> attempts(const World& world, const Call& call) {
     // A cookie that names the victim as its host, signed with a key that is not ours.
     const auto other = core::KeyRing::parse("1 ffffffffffffffffffffffffffffffff sign\n").value();
     const auto forged = sip::make_cookie({.node = core::NodeId{1}, .host = victim, .client = client_a}, spec.call_id, spec.from_tag, other);
-    in_dialog("cookie signed by somebody else", "BYE", victim_uri, {"Route: <sip:10.77.0.100:5060;lr;sf=" + std::string{forged.view()} + ">"});
+    in_dialog("cookie signed by somebody else", "BYE", victim_uri,
+              {"Route: <sip:10.77.0.100:5060;lr;sf=" + std::string{forged.view()} + ">"});
     (void)world;
     return all;
 }

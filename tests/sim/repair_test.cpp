@@ -44,9 +44,10 @@ TEST(Repair, AckAndByeWithoutRouteReachTheHost) {
 TEST(Repair, ByeOfTheHostWithoutRouteReachesTheClient) {
     World world;
     const auto b = set_up(world);
-    const std::string bye = "BYE sip:alice@10.77.0.2:5060 SIP/2.0\r\nVia: SIP/2.0/UDP " + b.host.to_string() +
-                            ";branch=z9hG4bKh\r\nMax-Forwards: 70\r\nFrom: <sip:s@x>;tag=callee\r\nTo: <sip:a@x>;tag=caller\r\nCall-ID: " + b.spec.call_id +
-                            "\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n";
+    const std::string bye =
+        "BYE sip:alice@10.77.0.2:5060 SIP/2.0\r\nVia: SIP/2.0/UDP " + b.host.to_string() +
+        ";branch=z9hG4bKh\r\nMax-Forwards: 70\r\nFrom: <sip:s@x>;tag=callee\r\nTo: <sip:a@x>;tag=caller\r\nCall-ID: " + b.spec.call_id +
+        "\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n";
     const auto sent = only(world.receive(bye, b.host), "BYE");
     EXPECT_EQ(sent.flow.remote, client_a);
     world.receive(response(sent.text, 200, "OK"), client_a);
@@ -86,8 +87,9 @@ TEST(Repair, AByeAfterAFailureStillReachesTheHost) {
     // The same Call-ID and tag may make a new call at once, which is then the one that is found.
     const auto again = only(world.receive(request({.cseq = 3, .branch = "z9hG4bKagain"}), client_a), "INVITE");
     world.receive(response(again.text, 200, "OK", "other", {"Contact: <sip:h@" + again.flow.remote.to_string() + ">"}), again.flow.remote);
-    EXPECT_EQ(only(world.receive(request({.method = "BYE", .to_tag = "other", .cseq = 4, .branch = "z9hG4bKbye2"}), client_a), "BYE").flow.remote,
-              again.flow.remote);
+    EXPECT_EQ(
+        only(world.receive(request({.method = "BYE", .to_tag = "other", .cseq = 4, .branch = "z9hG4bKbye2"}), client_a), "BYE").flow.remote,
+        again.flow.remote);
     world.jump(40s);
     EXPECT_EQ(world.total_load(), 0U);
     EXPECT_EQ(world.transactions(), 0U);

@@ -106,7 +106,10 @@ TEST(Register, SticksToOneHostByAorWithoutRecordRoute) {
     World world;
     std::optional<core::Endpoint> host;
     for (std::uint32_t i = 0; i < 8; ++i) {
-        const auto sent = world.receive(request({.method = "REGISTER", .uri = "sip:example.com", .call_id = "reg" + std::to_string(i), .cseq = i + 1,
+        const auto sent = world.receive(request({.method = "REGISTER",
+                                                 .uri = "sip:example.com",
+                                                 .call_id = "reg" + std::to_string(i),
+                                                 .cseq = i + 1,
                                                  .branch = "z9hG4bKreg" + std::to_string(i)}),
                                         client_a);
         const auto reg = only(sent, "REGISTER");
@@ -138,9 +141,15 @@ TEST(Challenge, TheAnswerGoesToTheHostThatAsked) {
     for (int i = 0; i < 12; ++i) {
         const auto n = std::to_string(i);
         const auto first = only(world.receive(request({.call_id = "auth" + n, .branch = "z9hG4bKa" + n}), client_a), "INVITE");
-        const auto asked = world.receive(response(first.text, 407, "Proxy Authentication Required", "c", {"Proxy-Authenticate: Digest realm=\"x\""}), first.flow.remote);
+        const auto asked = world.receive(
+            response(first.text, 407, "Proxy Authentication Required", "c", {"Proxy-Authenticate: Digest realm=\"x\""}), first.flow.remote);
         EXPECT_EQ(how_many(asked, "SIP/2.0 407"), 1U);
-        const auto second = only(world.receive(request({.call_id = "auth" + n, .cseq = 2, .branch = "z9hG4bKb" + n, .headers = {"Proxy-Authorization: Digest username=\"a\""}}), client_a), "INVITE");
+        const auto second = only(world.receive(request({.call_id = "auth" + n,
+                                                        .cseq = 2,
+                                                        .branch = "z9hG4bKb" + n,
+                                                        .headers = {"Proxy-Authorization: Digest username=\"a\""}}),
+                                               client_a),
+                                 "INVITE");
         EXPECT_EQ(second.flow.remote, first.flow.remote);
     }
     EXPECT_EQ(world.count(sip::ProxyEvent::challenge_followed), 12U);
@@ -153,9 +162,14 @@ TEST(Challenge, AFullHostIsNotWaitedFor) {
     // Somebody else takes the challenger's only slot.
     const auto other = world.receive(request({.call_id = "o1", .branch = "z9hG4bKo1"}), client_b);
     const auto taken = only(other, "INVITE").flow.remote;
-    if (taken != first.flow.remote) world.receive(request({.call_id = "o2", .branch = "z9hG4bKo2"}), client_b);
+    if (taken != first.flow.remote)
+        world.receive(request({.call_id = "o2", .branch = "z9hG4bKo2"}), client_b);
     else {
-        const auto second = only(world.receive(request({.call_id = "auth", .cseq = 2, .branch = "z9hG4bKb", .headers = {"Proxy-Authorization: Digest username=\"a\""}}), client_a), "INVITE");
+        const auto second = only(
+            world.receive(
+                request({.call_id = "auth", .cseq = 2, .branch = "z9hG4bKb", .headers = {"Proxy-Authorization: Digest username=\"a\""}}),
+                client_a),
+            "INVITE");
         EXPECT_NE(second.flow.remote, first.flow.remote) << "its new challenge passes";
     }
 }
@@ -165,7 +179,8 @@ TEST(Via, ReceivedAndRportAreFilledIn_Rfc3581) {
     const auto nat = core::Endpoint{client_a.address, 40'001};
     const auto sent = world.receive(request({.via = at("192.168.1.5"), .via_params = ";rport"}), nat);
     EXPECT_EQ(only(sent, "SIP/2.0 100").flow.remote, nat) << "the reply goes to the source";
-    EXPECT_EQ(Text{only(sent, "INVITE").text}.values("Via").at(1), "SIP/2.0/UDP 192.168.1.5:5060;branch=z9hG4bKclient-1;rport=40001;received=10.77.0.2");
+    EXPECT_EQ(Text{only(sent, "INVITE").text}.values("Via").at(1),
+              "SIP/2.0/UDP 192.168.1.5:5060;branch=z9hG4bKclient-1;rport=40001;received=10.77.0.2");
     const auto plain = world.receive(request({.call_id = "p", .branch = "z9hG4bKp"}), core::Endpoint{client_a.address, 40'002});
     EXPECT_EQ(only(plain, "SIP/2.0 100").flow.remote, client_a) << "without rport to the sent-by port (§18.2.2)";
 }
@@ -182,16 +197,24 @@ TEST(Drain, RefusesNewCallsAndLetsOldOnesEnd) {
 
 TEST(Cluster, ItsOwnCallsGoWhereTheySayAndAreNeverBalancedBack) {
     World world;
-    auto text = request({.uri = "sip:bob@10.77.0.3:5062", .call_id = "out", .branch = "z9hG4bKout", .via = World::host(0), .contact = "<sip:fs@10.77.0.103>"});
+    auto text = request({.uri = "sip:bob@10.77.0.3:5062",
+                         .call_id = "out",
+                         .branch = "z9hG4bKout",
+                         .via = World::host(0),
+                         .contact = "<sip:fs@10.77.0.103>"});
     const auto invite = only(world.receive(text, World::host(0)), "INVITE");
     EXPECT_EQ(invite.flow.remote, at("10.77.0.3:5062"));
     EXPECT_EQ(world.total_load(), 0U);
     EXPECT_THAT(Text{invite.text}.value("Record-Route"), HasSubstr(";lr;sf="));
     // The callee hangs up along the Record-Route.
-    const auto ok = only(world.receive(response(invite.text, 200, "OK", "callee", {"Contact: <sip:bob@10.77.0.3:5062>"}), at("10.77.0.3:5062")), "SIP/2.0 200");
+    const auto ok =
+        only(world.receive(response(invite.text, 200, "OK", "callee", {"Contact: <sip:bob@10.77.0.3:5062>"}), at("10.77.0.3:5062")),
+             "SIP/2.0 200");
     EXPECT_EQ(ok.flow.remote, World::host(0));
-    std::string bye = "BYE sip:fs@10.77.0.103 SIP/2.0\r\nVia: SIP/2.0/UDP 10.77.0.3:5062;branch=z9hG4bKb\r\nMax-Forwards: 70\r\nRoute: " +
-                      Text{invite.text}.value("Record-Route") + "\r\nFrom: <sip:bob@x>;tag=callee\r\nTo: <sip:a@x>;tag=caller\r\nCall-ID: out\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n";
+    std::string bye =
+        "BYE sip:fs@10.77.0.103 SIP/2.0\r\nVia: SIP/2.0/UDP 10.77.0.3:5062;branch=z9hG4bKb\r\nMax-Forwards: 70\r\nRoute: " +
+        Text{invite.text}.value("Record-Route") +
+        "\r\nFrom: <sip:bob@x>;tag=callee\r\nTo: <sip:a@x>;tag=caller\r\nCall-ID: out\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n";
     EXPECT_EQ(only(world.receive(bye, at("10.77.0.3:5062")), "BYE").flow.remote, World::host(0));
 }
 
@@ -213,7 +236,8 @@ TEST(Guard, DeniedRateLimitedAndScannersAreDroppedAndCounted) {
     EXPECT_EQ(world.count(sip::ProxyDrop::denied), 1U);
     EXPECT_TRUE(world.receive(request({.headers = {"User-Agent: friendly-scanner"}}), client_a).empty());
     EXPECT_EQ(world.count(sip::ProxyDrop::scanner), 1U);
-    for (int i = 0; i < 40; ++i) world.receive(request({.method = "OPTIONS", .uri = "sip:10.77.0.100", .branch = "z9hG4bKo" + std::to_string(i)}), client_a);
+    for (int i = 0; i < 40; ++i)
+        world.receive(request({.method = "OPTIONS", .uri = "sip:10.77.0.100", .branch = "z9hG4bKo" + std::to_string(i)}), client_a);
     EXPECT_GE(world.count(sip::ProxyDrop::rate_limited), 15U);
     EXPECT_LE(world.count(sip::ProxyDrop::rate_limited), 25U);
 }

@@ -43,8 +43,14 @@ std::vector<std::string> transcript(std::uint32_t workers) {
             arrive(response(invite.text, 486, "Busy Here"), host);
             continue;
         }
-        const auto ok = only(arrive(response(invite.text, 200, "OK", "callee", {"Contact: <sip:h@" + host.to_string() + ">"}), host), "SIP/2.0 200");
-        Call call{.spec = spec, .client = client_a, .host = host, .invite = invite, .routes = {"Route: " + Text{ok.text}.value("Record-Route")}, .ok = ok.text};
+        const auto ok =
+            only(arrive(response(invite.text, 200, "OK", "callee", {"Contact: <sip:h@" + host.to_string() + ">"}), host), "SIP/2.0 200");
+        Call call{.spec = spec,
+                  .client = client_a,
+                  .host = host,
+                  .invite = invite,
+                  .routes = {"Route: " + Text{ok.text}.value("Record-Route")},
+                  .ok = ok.text};
         arrive(call.in_dialog("ACK", 1, "z9hG4bKclient-ack" + n), client_a);
         if (i % 3 == 0) {
             const auto bye = only(arrive(call.in_dialog("BYE", 2, "z9hG4bKclient-bye" + n), client_a), "BYE");
@@ -117,7 +123,8 @@ TEST(Stream, AMessageFromAConnectionIsAnsweredOnIt_Rfc3261_18_2_2) {
     EXPECT_EQ(rr[0].find("transport"), std::string::npos);
     EXPECT_NE(rr[1].find(";transport=tcp;lr;"), std::string::npos);
 
-    const auto ok = only(world.receive(response(invite.text, 200, "OK", "callee", {"Contact: <sip:h@10.77.0.103>"}), invite.flow.remote), "SIP/2.0 200");
+    const auto ok = only(world.receive(response(invite.text, 200, "OK", "callee", {"Contact: <sip:h@10.77.0.103>"}), invite.flow.remote),
+                         "SIP/2.0 200");
     EXPECT_EQ(ok.flow.connection, connection);
     // The host's BYE finds the connection by the cookie.
     Call call{.spec = {}, .client = source, .host = invite.flow.remote, .invite = invite};
@@ -130,10 +137,12 @@ TEST(Stream, AMessageFromAConnectionIsAnsweredOnIt_Rfc3261_18_2_2) {
 
 TEST(Stream, FinalsAreNotRetransmittedAndLingerNot_Rfc3261_17_2) {
     World world;
-    const auto invite = only(world.receive(request({.transport = "TCP"}), client_a, vip, core::Transport::tcp, core::ConnectionId{1}), "INVITE");
+    const auto invite =
+        only(world.receive(request({.transport = "TCP"}), client_a, vip, core::Transport::tcp, core::ConnectionId{1}), "INVITE");
     world.receive(response(invite.text, 486, "Busy Here"), invite.flow.remote);
     EXPECT_EQ(how_many(world.advance(31s), "SIP/2.0 486"), 0U) << "no Timer G";
-    world.receive(request({.method = "ACK", .to_tag = "callee", .transport = "TCP"}), client_a, vip, core::Transport::tcp, core::ConnectionId{1});
+    world.receive(request({.method = "ACK", .to_tag = "callee", .transport = "TCP"}), client_a, vip, core::Transport::tcp,
+                  core::ConnectionId{1});
     world.advance(2s);
     EXPECT_EQ(world.transactions(), 0U);
 }
@@ -174,7 +183,8 @@ TEST(Probes, SilentHostGoesOutAndComesBack) {
     EXPECT_EQ(world.state(1), balancer::State::active);
     for (int i = 0; i < 4; ++i) {
         const auto n = std::to_string(i);
-        EXPECT_EQ(only(world.receive(request({.call_id = "p" + n, .branch = "z9hG4bKp" + n}), client_a), "INVITE").flow.remote, World::host(1));
+        EXPECT_EQ(only(world.receive(request({.call_id = "p" + n, .branch = "z9hG4bKp" + n}), client_a), "INVITE").flow.remote,
+                  World::host(1));
     }
     run_for(6s, true);
     EXPECT_EQ(world.state(0), balancer::State::active);
@@ -216,7 +226,8 @@ TEST(Probes, ABusyHostIsFullNotDead) {
     EXPECT_EQ(world.state(0), balancer::State::active);
     for (int i = 0; i < 4; ++i) {
         const auto n = std::to_string(i);
-        EXPECT_EQ(only(world.receive(request({.call_id = "f" + n, .branch = "z9hG4bKf" + n}), client_a), "INVITE").flow.remote, World::host(1));
+        EXPECT_EQ(only(world.receive(request({.call_id = "f" + n, .branch = "z9hG4bKf" + n}), client_a), "INVITE").flow.remote,
+                  World::host(1));
     }
 }
 

@@ -17,7 +17,8 @@ Setup complete(Setup s) {
     if (s.balancer.load_balancer.empty()) {
         for (std::uint32_t i = 0; i < s.hosts; ++i) {
             const auto uri = "sip:" + World::host(i).address.to_string();
-            s.balancer.load_balancer.push_back({.id = i + 1, .dst_uri = uri, .resources = {{"pstn", s.capacity}}, .probe_mode = s.probe_mode});
+            s.balancer.load_balancer.push_back(
+                {.id = i + 1, .dst_uri = uri, .resources = {{"pstn", s.capacity}}, .probe_mode = s.probe_mode});
             s.balancer.dispatcher.push_back({.id = i + 1, .destination = uri, .probe_mode = s.probe_mode});
         }
     }
@@ -27,7 +28,11 @@ Setup complete(Setup s) {
 }  // namespace
 
 World::World(Setup setup)
-    : setup_{complete(std::move(setup))}, keys_{test_keys()}, registry_{setup_.workers}, snapshots_{setup_.workers}, switchboard_{setup_.workers} {
+    : setup_{complete(std::move(setup))},
+      keys_{test_keys()},
+      registry_{setup_.workers},
+      snapshots_{setup_.workers},
+      switchboard_{setup_.workers} {
     // Fixed keys: a failure must come again.
     shared_ = std::make_unique<app::WorkerShared>(app::WorkerShared{.proxy = setup_.proxy,
                                                                     .keys = keys_,
@@ -94,10 +99,12 @@ void World::apply_evidence() {
     bool changed = false;
     for (std::uint32_t i = 0; i < setup_.workers; ++i)
         switchboard_.evidence(core::WorkerId{static_cast<std::uint8_t>(i)})
-            .consume([&](const balancer::HealthEvent& e) {
-                if (e.outcome != sip::Outcome::alive) ++failures_[e.destination];
-                changed = health_.apply(e) || changed;
-            }, 1024);
+            .consume(
+                [&](const balancer::HealthEvent& e) {
+                    if (e.outcome != sip::Outcome::alive) ++failures_[e.destination];
+                    changed = health_.apply(e) || changed;
+                },
+                1024);
     if (changed) republish();
 }
 

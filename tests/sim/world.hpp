@@ -28,9 +28,9 @@ inline const core::Endpoint client_b = at("10.77.0.3");
 // Settings of a world; what a test does not say is the default of the product.
 struct Setup {
     std::uint32_t workers = 1;
-    std::uint32_t hosts = 4;           // 10.77.0.103 and up, as lb and dispatcher rows
-    std::uint32_t capacity = 32;       // calls per host
-    int probe_mode = 0;                // probes off unless a test is about them
+    std::uint32_t hosts = 4;      // 10.77.0.103 and up, as lb and dispatcher rows
+    std::uint32_t capacity = 32;  // calls per host
+    int probe_mode = 0;           // probes off unless a test is about them
     sip::ProxyConfig proxy{};
     balancer::BalancerConfig balancer{};
 };

@@ -1,9 +1,9 @@
 #include "sip/dialog.hpp"
 
-#include <gtest/gtest.h>
-
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "sip/challenge_memory.hpp"
 

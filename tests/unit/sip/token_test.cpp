@@ -1,18 +1,21 @@
 #include "sip/token.hpp"
 
-#include <gtest/gtest.h>
-
 #include <random>
 #include <string>
+
+#include <gtest/gtest.h>
 
 namespace sipfront::sip {
 namespace {
 
 const auto keys = core::KeyRing::parse("7 000102030405060708090a0b0c0d0e0f sign\n8 ffeeddccbbaa99887766554433221100 accept\n").value();
-const auto after_rollover = core::KeyRing::parse("7 000102030405060708090a0b0c0d0e0f retire\n8 ffeeddccbbaa99887766554433221100 sign\n").value();
+const auto after_rollover =
+    core::KeyRing::parse("7 000102030405060708090a0b0c0d0e0f retire\n8 ffeeddccbbaa99887766554433221100 sign\n").value();
 const auto after_retirement = core::KeyRing::parse("8 ffeeddccbbaa99887766554433221100 sign\n").value();
 
-Branch sample() { return {.node = core::NodeId{2}, .kind = Branch::Kind::proxied, .attempt = 3, .transaction = {1234, 77}, .loop = 0xdeadbeef}; }
+Branch sample() {
+    return {.node = core::NodeId{2}, .kind = Branch::Kind::proxied, .attempt = 3, .transaction = {1234, 77}, .loop = 0xdeadbeef};
+}
 const BranchBinding binding{"call@x", 42, "z9hG4bKclient"};
 
 TEST(Branch, ComesBackAsItWasMade) {
@@ -50,7 +53,8 @@ TEST(Branch, EveryFlippedCharacterIsCaught) {
 }
 
 TEST(Branch, ForeignOnesAreNotOurs) {
-    for (const auto* text : {"", "z9hG4bK", "z9hG4bK-12345-1-0", "z9hG4bKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "z9hG4bK!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!"})
+    for (const auto* text :
+         {"", "z9hG4bK", "z9hG4bK-12345-1-0", "z9hG4bKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "z9hG4bK!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!"})
         EXPECT_FALSE(read_branch(text)) << text;
 }
 
@@ -69,8 +73,14 @@ TEST(Cookie, ComesBackAsItWasMade) {
     for (const auto& [host, client, transport] : {std::tuple{"10.77.0.103:5060", "10.77.0.2:40000", core::Transport::udp},
                                                   {"[fd77::103]:5080", "192.0.2.9:5060", core::Transport::tcp},
                                                   {"10.0.0.1:5060", "[2001:db8::1]:1024", core::Transport::tls}}) {
-        const RouteCookie c{.node = core::NodeId{1}, .caller_in_cluster = true, .symmetric = true, .client_transport = transport, .dialog = {5, 9},
-                            .host = at(host), .client = at(client), .connection = core::ConnectionId{transport == core::Transport::udp ? 0U : 88U}};
+        const RouteCookie c{.node = core::NodeId{1},
+                            .caller_in_cluster = true,
+                            .symmetric = true,
+                            .client_transport = transport,
+                            .dialog = {5, 9},
+                            .host = at(host),
+                            .client = at(client),
+                            .connection = core::ConnectionId{transport == core::Transport::udp ? 0U : 88U}};
         const auto text = make_cookie(c, "call@x", "tag", keys);
         const auto read = open_cookie(text.view(), "call@x", "tag", keys);
         ASSERT_TRUE(read) << host;

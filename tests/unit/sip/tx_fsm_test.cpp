@@ -85,7 +85,8 @@ TEST(InviteServerTx, AcceptedAbsorbsInvitesAndPasses2xx_Rfc6026_7_1) {
 }
 
 TEST(InviteServerTx, NothingIsSentAfterAFailure) {
-    for (const auto e : {Event::provisional, Event::success, Event::failure}) EXPECT_FALSE(has(invite_server(completed, e, udp).actions, Do::send));
+    for (const auto e : {Event::provisional, Event::success, Event::failure})
+        EXPECT_FALSE(has(invite_server(completed, e, udp).actions, Do::send));
 }
 
 TEST(RequestServerTx, RepeatsTheLastResponseUntilTimerJ_Rfc3261_17_2_2) {
