@@ -3,6 +3,7 @@
 Each test file runs alone too: sudo python3 tests/smoke/calls.py. The lab stays up afterwards; bench/lab down ends it.
 """
 
+import fcntl
 import os
 import sys
 import unittest
@@ -121,4 +122,7 @@ def main():
     if os.geteuid() != 0:
         print("needs root: network namespaces")
         sys.exit(SKIPPED)
-    unittest.main(verbosity=2)
+    # The lab's namespaces and addresses are the machine's: two runs at once would take it from each other.
+    with open("/run/lock/sipfront-smoke", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        unittest.main(verbosity=2)
