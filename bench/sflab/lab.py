@@ -79,12 +79,12 @@ def up(options: Options):
 
 def _build_up(options: Options):
     plan.STATE.mkdir(parents=True, exist_ok=True)
-    reserved = memory.reserve(options.nodes)
-    _save(options, reserved, complete=False)
+    _save(options, complete=False)
+    huge = memory.reserve(options.nodes)
     net.add_core()
     for name in options.node_names:
         net.add_node(name, options.single)
-    node.write_config(asdict(options), reserved["huge"])
+    node.write_config(asdict(options), huge)
     if options.uas:
         for name in plan.HOST_PARTS:
             hosts.start(name)
@@ -92,11 +92,11 @@ def _build_up(options: Options):
         node.start(name, options.daemon)
     if options.uas:
         wait_for(lambda: accepts_calls("lb1"), "the VIP to find its hosts", 20)
-    _save(options, reserved, complete=True)
+    _save(options, complete=True)
 
 
-def _save(options: Options, reserved: dict, complete: bool):
-    _state_file().write_text(json.dumps({"options": asdict(options), "memory": reserved, "complete": complete}))
+def _save(options: Options, complete: bool):
+    _state_file().write_text(json.dumps({"options": asdict(options), "complete": complete}))
 
 
 def _revive(options: Options):
@@ -126,15 +126,13 @@ def keep_logs() -> str:
 
 
 def down():
-    state = _state()
     for name in plan.NODE_PARTS:
         node.stop(name)
     for process in proc.every():
         process.stop(grace=1)
     proc.reap()
     net.remove_all()
-    if state:
-        memory.release(state["memory"])
+    memory.release()
     shutil.rmtree(plan.STATE, ignore_errors=True)
 
 

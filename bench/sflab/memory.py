@@ -1,8 +1,11 @@
 """Huge pages for the nodes, as far as this machine gives them; what was changed is put back."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
+
+from . import plan
 
 NODE_MEMORY_MB = 256
 _COUNT = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
@@ -14,36 +17,41 @@ def _mounted() -> bool:
     return any(line.split()[2] == "hugetlbfs" for line in Path("/proc/mounts").read_text().splitlines())
 
 
-def reserve(nodes: int) -> dict:
-    """What was done, for release(); {"huge": False} when the nodes must do without."""
+def _record() -> Path:
+    return plan.STATE / "memory.json"
+
+
+def reserve(nodes: int) -> bool:
+    """Whether the nodes have huge pages now; without, they run all the same. What is changed is written down first, for release()."""
     pages = nodes * (NODE_MEMORY_MB // 2 + 8)
-    done = {"huge": False, "count": None, "mounted": False}
     try:
         before, free = int(_COUNT.read_text()), int(_FREE.read_text())
+        _record().write_text(json.dumps({"count": before, "mounted": _mounted()}))
         if free < pages:
-            done["count"] = before
             _COUNT.write_text(str(before + pages - free))
-        if int(_FREE.read_text()) < pages:
-            release(done)
-            return {"huge": False, "count": None, "mounted": False}
-        if not _mounted():
-            _MOUNT.mkdir(exist_ok=True)
-            done["mounted"] = subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", str(_MOUNT)]).returncode == 0
-        done["huge"] = _mounted()
+        if int(_FREE.read_text()) >= pages:
+            if not _mounted():
+                _MOUNT.mkdir(exist_ok=True)
+                subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "none", str(_MOUNT)], capture_output=True)
+            if _mounted():
+                return True
     except OSError:
-        release(done)
-        return {"huge": False, "count": None, "mounted": False}
-    return done
+        pass
+    release()
+    return False
 
 
-def release(done: dict):
-    if done.get("mounted"):
-        subprocess.run(["umount", str(_MOUNT)], capture_output=True)
-    if done.get("count") is not None:
-        try:
-            _COUNT.write_text(str(done["count"]))
-        except OSError:
-            pass
+def release():
+    """Puts back what reserve() found."""
+    try:
+        found = json.loads(_record().read_text())
+        if _mounted() and not found["mounted"]:
+            subprocess.run(["umount", str(_MOUNT)], capture_output=True)
+        if int(_COUNT.read_text()) != found["count"]:
+            _COUNT.write_text(str(found["count"]))
+    except (OSError, ValueError):
+        return
+    _record().unlink()
 
 
 def file_prefix(node: str) -> str:

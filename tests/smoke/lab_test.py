@@ -1,13 +1,16 @@
 """The lab itself: idempotent, recovers from crashes, never kills a stranger, leaves nothing behind."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from harness import ROOT, LabCase, lab, main, memory, net, plan, proc
 from sflab.shell import LabError, wait_for
 
+HUGE_PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 LAB = ROOT / "bench" / "lab"
 
 
@@ -53,7 +56,9 @@ class Lab(LabCase):
         sleeper = subprocess.Popen([sys.executable, str(LAB), "exec", "clients", "--", "sleep", "1000"])
         wait_for(lambda: proc.find(f"exec-{sleeper.pid}"), "exec to be recorded", 5)
         pids = [p.pid for p in proc.every()]
+        pages = json.loads((plan.STATE / "memory.json").read_text())["count"]
         command("down")
+        self.assertEqual(int(HUGE_PAGES.read_text()), pages)
         self.assertEqual(sleeper.wait(5), -signal.SIGTERM)
         self.assert_nothing_left(pids)
         self.assertEqual(command("status").stdout, "")
