@@ -68,7 +68,7 @@ public:
           snapshots_{workers_ + 1},
           shared_{.proxy = config_.proxy,
                   .keys = keys_,
-                  .steering = core::Steering{core::random_key(), workers_},
+                  .steering = core::Steering{keys_.signing().digest, workers_},
                   .table_key = core::random_key(),
                   .sticky_key = sticky_key(keys_),
                   .rate_table = config_.balancer.guard.rate_table,

@@ -55,6 +55,7 @@ public:
                   .counters = stats.proxy,
                   .local = *this,
                   .table_key = shared.table_key,
+                  .call_id_key = shared.steering.key(),
                   .start = start}} {
         outbox_.on_exhausted(
             [](void* io_object, core::Outbox& out) {
@@ -117,6 +118,10 @@ private:
         for (const auto& in : received)
             for (std::size_t line = 0; line < in.bytes.size() && line < 512; line += 64) __builtin_prefetch(in.bytes.data() + line);
         std::size_t mine = 0;
+        if (shared_.steering.workers() == 1) {
+            for (const auto& in : received) own_[mine++] = {in, 0};
+            return mine;
+        }
         for (const auto& in : received) {
             const auto call_id = sip::find_call_id(in.text());
             const auto hash = shared_.steering.hash(call_id);
@@ -135,19 +140,24 @@ private:
 
     void handle(std::span<Steered> messages) {
         stats_.counts[WorkerCount::handled].add(messages.size());
+        const bool alone = shared_.steering.workers() == 1;  // then nobody has looked for the Call-ID yet
         for (std::size_t from = 0; from < messages.size(); from += group) {
             const auto part = messages.subspan(from, std::min(group, messages.size() - from));
             std::array<sip::ParseError, group> errors;
             std::array<bool, group> passed;
+            std::array<sip::Lead, group> leads;
             for (std::size_t i = 0; i < part.size(); ++i) {
                 passed[i] = admit(part[i].message.flow);
                 if (!passed[i]) continue;
                 errors[i] = parsed_[i].parse(part[i].message.text());
-                if (errors[i] == sip::ParseError::none) proxy_.prefetch(parsed_[i]);
+                if (alone) part[i].call_id_hash = shared_.steering.hash(parsed_[i].call_id());
+                if (errors[i] == sip::ParseError::none) leads[i] = proxy_.lead(parsed_[i], part[i].call_id_hash);
             }
+            for (std::size_t i = 0; i < part.size(); ++i)
+                if (passed[i] && errors[i] == sip::ParseError::none) proxy_.prefetch(leads[i]);
             for (std::size_t i = 0; i < part.size(); ++i) {
                 if (!passed[i] || is_scanner(parsed_[i], errors[i], part[i].message.flow)) continue;
-                proxy_.handle(parsed_[i], errors[i], part[i].message.flow, part[i].call_id_hash, now_);
+                proxy_.handle(parsed_[i], errors[i], part[i].message.flow, part[i].call_id_hash, leads[i], now_);
             }
         }
         std::array<core::Inbound, group> done;

@@ -27,16 +27,25 @@ std::optional<std::uint32_t> parse_number(std::string_view text, std::size_t max
 
 // No leading zeros: some would read them as octal, and an access list must not mean two things.
 std::optional<std::uint32_t> parse_v4(std::string_view text) noexcept {
-    std::uint32_t address = 0;
-    for (int i = 0; i < 4; ++i) {
-        const auto end = i < 3 ? text.find('.') : text.size();
-        if (end == std::string_view::npos || (end > 1 && text[0] == '0')) return std::nullopt;
-        const auto octet = parse_number(text.substr(0, end), 3, 255);
-        if (!octet) return std::nullopt;
-        address = (address << 8) | *octet;
-        text.remove_prefix(i < 3 ? end + 1 : end);
+    std::uint32_t address = 0, octet = 0;
+    int dots = 0;
+    bool any = false, zero = false;
+    for (const char c : text) {
+        const auto digit = static_cast<std::uint32_t>(static_cast<unsigned char>(c)) - '0';
+        if (digit <= 9) {
+            octet = octet * 10 + digit;
+            if (zero || octet > 255) return std::nullopt;
+            zero = octet == 0;
+            any = true;
+        } else {
+            if (c != '.' || !any || ++dots > 3) return std::nullopt;
+            address = (address << 8) | octet;
+            octet = 0;
+            any = zero = false;
+        }
     }
-    return address;
+    if (dots != 3 || !any) return std::nullopt;
+    return (address << 8) | octet;
 }
 
 constexpr int hex_value(char c) noexcept {
@@ -97,12 +106,31 @@ std::optional<std::array<std::uint8_t, 16>> parse_v6(std::string_view text) noex
 
 char* write_number(char* out, std::uint32_t n) noexcept { return std::to_chars(out, out + 10, n).ptr; }
 
+// What an octet looks like in an address: up to three digits and the dot behind.
+struct Octet {
+    std::array<char, 4> text;
+};
+constexpr auto octets_text = [] {
+    std::array<Octet, 256> t{};
+    for (std::size_t n = 0; n < t.size(); ++n) {
+        auto& text = t[n].text;
+        std::size_t at = 0;
+        if (n >= 100) text[at++] = static_cast<char>('0' + n / 100);
+        if (n >= 10) text[at++] = static_cast<char>('0' + n / 10 % 10);
+        text[at++] = static_cast<char>('0' + n % 10);
+        text[at] = '.';
+    }
+    return t;
+}();
+constexpr std::size_t digits_of(std::uint8_t octet) noexcept { return 1U + (octet >= 10) + (octet >= 100); }
+
+// `out` has room for max_text octets: whole words are stored.
 char* write_v4(char* out, const std::uint8_t* octets) noexcept {
     for (int i = 0; i < 4; ++i) {
-        if (i > 0) *out++ = '.';
-        out = write_number(out, octets[i]);
+        std::memcpy(out, octets_text[octets[i]].text.data(), 4);
+        out += digits_of(octets[i]) + 1;
     }
-    return out;
+    return out - 1;
 }
 
 // RFC 5952: lower case, the longest run of two or more zero groups (the first of equals) shortened.
@@ -156,6 +184,8 @@ std::uint64_t hash_address(const IpAddress& a, std::uint64_t seed) noexcept {
 
 }  // namespace
 
+std::string_view octet_text(std::uint8_t n) noexcept { return {octets_text[n].text.data(), digits_of(n)}; }
+
 std::string_view param_name(Transport t) noexcept {
     switch (t) {
         case Transport::udp:
@@ -191,13 +221,12 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) noexcept {
     const bool bracketed = text.size() >= 2 && text.front() == '[' && text.back() == ']';
     if (bracketed) text = text.substr(1, text.size() - 2);
     if (text.size() > max_text) return std::nullopt;
+    if (const auto address = bracketed ? std::nullopt : parse_v4(text)) return v4(*address);
     if (text.find(':') != std::string_view::npos) {
         const auto octets = parse_v6(text);
         return octets ? std::optional{v6(*octets)} : std::nullopt;
     }
-    if (bracketed) return std::nullopt;
-    const auto address = parse_v4(text);
-    return address ? std::optional{v4(*address)} : std::nullopt;
+    return std::nullopt;
 }
 
 std::size_t IpAddress::write(char* out) const noexcept {

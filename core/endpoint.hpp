@@ -84,6 +84,9 @@ struct Endpoint {
     friend constexpr auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
 
+// A number of one octet in decimal; static storage.
+std::string_view octet_text(std::uint8_t n) noexcept;
+
 // An address and a prefix length, for access lists, zones and routes.
 struct Prefix {
     IpAddress address;

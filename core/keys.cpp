@@ -108,7 +108,7 @@ std::optional<Key> parse_key(const std::vector<std::string_view>& words, const R
     const auto state = parse_state(words[2]);
     if (!state) report(joined({"'", words[2], "' is not a key state; use sign, accept or retire"}));
     if (!id_good || !k0 || !k1 || !state) return std::nullopt;
-    return Key{static_cast<std::uint8_t>(id), {*k0, *k1}, *state};
+    return Key{static_cast<std::uint8_t>(id), {*k0, *k1}, *state, {}};
 }
 
 Status check_private(const std::filesystem::path& path, int fd) {
@@ -133,6 +133,7 @@ void KeyRing::add(const Key& key) {
     index_[key.id] = static_cast<std::uint16_t>(keys_.size());
     if (key.state == KeyState::sign) signing_ = keys_.size();
     keys_.push_back(key);
+    keys_.back().digest = {siphash24(key.mac, "Call-ID digest 0"), siphash24(key.mac, "Call-ID digest 1")};
 }
 
 Result<KeyRing> KeyRing::parse(std::string_view text, std::string_view name) {
@@ -195,7 +196,7 @@ Result<KeyRing> KeyRing::load(const std::filesystem::path& path) {
 
 KeyRing KeyRing::ephemeral() {
     KeyRing ring;
-    ring.add({0, random_key(), KeyState::sign});
+    ring.add({0, random_key(), KeyState::sign, {}});
     return ring;
 }
 

@@ -23,6 +23,7 @@ struct Key {
     std::uint8_t id = 0;
     SipKey mac;
     KeyState state = KeyState::accept;
+    SipKey digest;  // follows from `mac`: digests of Call-IDs, which tokens are bound to and steering goes by
 };
 
 // A key from the kernel's random source, for tables and steering of this process.

@@ -61,8 +61,11 @@ public:
     [[nodiscard]] T* at(std::uint32_t index) noexcept {
         return index < touched_ && entries()[index].generation % 2 == 1 ? object(entries()[index]) : nullptr;
     }
+    // All lines of the entry.
     void prefetch(Handle<T> h) const noexcept {
-        if (h.index < touched_) __builtin_prefetch(&entries()[h.index]);
+        if (h.index >= touched_) return;
+        const auto* entry = reinterpret_cast<const char*>(&entries()[h.index]);
+        for (std::size_t at = 0; at < sizeof(Entry) + 63; at += 64) __builtin_prefetch(entry + at);
     }
 
     // Nothing happens for a handle that get() would refuse.

@@ -22,6 +22,7 @@ public:
         return WorkerId{static_cast<std::uint8_t>(((hash >> 32) * workers_) >> 32)};
     }
     [[nodiscard]] WorkerId owner_of(std::string_view call_id) const noexcept { return owner(hash(call_id)); }
+    [[nodiscard]] const SipKey& key() const noexcept { return key_; }
     [[nodiscard]] std::uint32_t workers() const noexcept { return workers_; }
 
 private:

@@ -77,6 +77,8 @@ public:
     DialogHandle create(std::uint64_t call_id_hash, const DialogTexts& texts);
     // nullptr when the dialog is gone.
     [[nodiscard]] Dialog* get(DialogHandle h) noexcept { return dialogs_.get(h); }
+    [[nodiscard]] const Dialog* get(DialogHandle h) const noexcept { return dialogs_.get(h); }
+    void prefetch(DialogHandle h) const noexcept { dialogs_.prefetch(h); }
     // By the caller's tag. In a request of the callee that is the To tag.
     [[nodiscard]] Dialog* find(std::string_view call_id, std::string_view caller_tag) noexcept;
     // Replaces texts; false (and the old ones stay) when there is no room.

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "sip/copy.hpp"
 #include "sip/uri.hpp"
 
 namespace sipfront::sip {
@@ -15,7 +16,7 @@ std::string_view Scratch::join(std::initializer_list<std::string_view> parts) no
     auto* out = room.data();
     if (out == nullptr) return {};
     for (const auto& p : parts) {
-        if (!p.empty()) std::memcpy(out, p.data(), p.size());
+        copy_octets(out, p.data(), p.size());
         out += p.size();
     }
     return {room.data(), room.size()};
@@ -67,6 +68,8 @@ void EditList::forget_erased_values(Slice line) noexcept {
 // value that stays goes up to that one, every later run goes with the comma before it.
 void EditList::erase_value(const Message& m, const Header& h, std::string_view value) noexcept {
     const auto target = m.slice(value);
+    // The only value of its header, which is what it nearly always is.
+    if (target == h.value && (count_ == 0 || !is_erased(target))) return add({h.line.off, h.line.end(), nullptr, 0, true});
     if (is_erased(target)) return;
     struct Run {
         std::uint32_t from, to;
@@ -106,7 +109,7 @@ std::size_t EditList::write(std::span<char> out) const noexcept {
     assert(!overflowed_ && out.size() >= size());
     auto* to = out.data();
     const auto copy = [&to](const char* from, std::size_t n) {
-        if (n != 0) std::memcpy(to, from, n);
+        copy_octets(to, from, n);
         to += n;
     };
     std::uint32_t at = 0;

@@ -1,5 +1,9 @@
 #include "sip/header_names.hpp"
 
+#include <algorithm>
+
+#include "sip/uri.hpp"
+
 namespace sipfront::sip {
 namespace names {
 namespace {
@@ -89,9 +93,10 @@ constexpr Table make_table() {
         auto& e = t.entries[i + 1];
         e.length = static_cast<std::uint8_t>(name.size());
         e.id = static_cast<HeaderId>(i);
-        for (std::size_t w = 0; w * 8 < name.size(); ++w) {
-            e.want[w] = grammar::word(name.substr(w * 8));
-            e.care[w] = grammar::caseless_mask(name.substr(w * 8));
+        for (std::size_t o = 0; o < std::min(name.size() + 2, window); ++o) {
+            const char c = o < name.size() ? name[o] : o == name.size() ? ':' : ' ';
+            e.want[o] = static_cast<std::uint8_t>(c);
+            e.care[o] = grammar::is(c, grammar::alpha) ? 0xdf : 0xff;  // but for the case of letters
         }
         auto& slot = t.slots[slot_of(name.size(), name.front(), name.back())];
         t.collides = t.collides || slot != 0;
@@ -109,11 +114,8 @@ constinit const Table table = make_table();
 
 HeaderId find(const char* p, std::size_t length) noexcept {
     if (length < 2) return length == 1 && grammar::is(*p, grammar::alpha) ? table.compact[*p & 31] : HeaderId::other;
-    if (length > longest) return HeaderId::other;
-    std::array<char, longest> copy{};
-    std::memcpy(copy.data(), p, length);
-    const auto& e = candidate(copy.data(), length);
-    return e.length == length && differ(copy.data(), e) == 0 ? e.id : HeaderId::other;
+    const auto& e = candidate(p, length);
+    return e.length == length && iequals({p, length}, long_names[static_cast<std::size_t>(e.id)]) ? e.id : HeaderId::other;
 }
 
 }  // namespace names

@@ -1,20 +1,23 @@
 // Header field names to ids without a loop over octets: a collision-free table over length, first and last letter, then one
-// masked comparison a word. RFC 3261 §7.3.1, §7.3.3; compact forms of the IANA registry.
+// masked comparison of sixteen octets. RFC 3261 §7.3.1, §7.3.3; compact forms of the IANA registry.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <string_view>
 
+#include <smmintrin.h>
+
 #include "sip/grammar.hpp"
 #include "sip/message.hpp"
 
 namespace sipfront::sip::names {
 
-inline constexpr std::size_t longest = 24;  // room, in whole words; the longest name has 19 octets
+// A name of up to `plain_longest` octets and the ": " behind it fit one comparison.
+inline constexpr std::size_t window = 16, plain_longest = window - 2;
 
 struct alignas(64) Entry {
-    std::array<std::uint64_t, longest / 8> want{}, care{};
+    alignas(window) std::array<std::uint8_t, window> want{}, care{};  // of "name: ", which bits decide
     std::uint8_t length = 0;
     HeaderId id = HeaderId::other;
 };
@@ -41,14 +44,11 @@ HeaderId find(const char* p, std::size_t length) noexcept;
     const auto* const entries = reinterpret_cast<const char*>(table.entries.data());
     return *reinterpret_cast<const Entry*>(entries + table.slots[slot_of(length, *p, *(p + length - 1))]);
 }
-// Zero when the name at `p`, of the entry's length, is the entry's. `longest` octets are readable there.
-[[gnu::always_inline]] inline std::uint64_t differ(const char* p, const Entry& e) noexcept {
-    auto d = (grammar::load64(p) ^ e.want[0]) & e.care[0];
-    if (e.length > 8) {
-        d |= (grammar::load64(p + 8) ^ e.want[1]) & e.care[1];
-        d |= (grammar::load64(p + 16) ^ e.want[2]) & e.care[2];
-    }
-    return d;
+// Whether the sixteen octets at a line's start are the entry's name, if it has at most `plain_longest` octets, and ": ".
+[[gnu::always_inline]] inline bool reads(__m128i line, const Entry& e) noexcept {
+    const auto want = _mm_load_si128(reinterpret_cast<const __m128i*>(e.want.data()));
+    const auto care = _mm_load_si128(reinterpret_cast<const __m128i*>(e.care.data()));
+    return _mm_testz_si128(_mm_xor_si128(line, want), care) != 0;
 }
 
 }  // namespace sipfront::sip::names

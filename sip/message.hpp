@@ -100,7 +100,7 @@ struct Slice {
     friend constexpr bool operator==(Slice, Slice) = default;
 };
 
-struct Header {
+struct alignas(16) Header {
     Slice line;   // from the name's first octet through the line end (folds included)
     Slice name;   // as written
     Slice value;  // without surrounding white space; may contain folds
@@ -206,10 +206,13 @@ public:
     }
     // The next one with the same id, or nullptr.
     [[nodiscard]] const Header* next(const Header* h) const noexcept {
+        if ((repeated_ >> static_cast<unsigned>(h->id) & 1) == 0) return nullptr;
         for (const auto* n = h + 1; n != headers_.data() + header_count_; ++n)
             if (n->id == h->id) return n;
         return nullptr;
     }
+    // Bit i: there is a header field with HeaderId i; `other` included.
+    [[nodiscard]] std::uint64_t present() const noexcept { return present_; }
     // By name, any case, long form; for header fields without an id (trust headers).
     [[nodiscard]] const Header* find(std::string_view long_name, const Header* after = nullptr) const noexcept;
 
@@ -242,6 +245,9 @@ private:
     long content_length_ = -1;
     std::uint16_t headers_begin_ = 0, headers_end_ = 0, body_off_ = 0;
     std::uint8_t header_count_ = 0;
+    std::uint64_t present_ = 0;
+    std::uint64_t repeated_ = 0;  // bit i: there are several header fields with HeaderId i
+    static_assert(static_cast<unsigned>(HeaderId::count_) <= 64);
     std::array<std::uint8_t, static_cast<std::size_t>(HeaderId::count_)> first_{};
     std::array<Header, max_headers> headers_;
 };

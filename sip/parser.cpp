@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t longest_message = 65507;
 
+constexpr std::uint64_t bit(HeaderId id) noexcept { return std::uint64_t{1} << static_cast<unsigned>(id); }
+
 // Offset of the first octet that is no keep-alive.
 std::size_t skip_keep_alive(std::string_view bytes) noexcept {
     std::size_t at = 0;
@@ -43,9 +45,10 @@ private:
     static ParseError request_line(Message& m, const char* data, const Marks& marks, std::size_t end) noexcept;
     static ParseError odd_request_line(Message& m, const char* data, const Marks& marks, std::size_t end) noexcept;
     static ParseError status_line(Message& m, std::string_view line) noexcept;
+    static ParseError odd_status_line(Message& m, std::string_view line) noexcept;
+    struct Lines;
+    static void find_lines(Message& m, const char* data, const Marks& marks, std::size_t marked, Lines& lines) noexcept;
     static ParseError index(Message& m, const char* data, const Marks& marks, std::size_t marked) noexcept;
-    static bool plain_header(Message& m, std::size_t index, const char* line, std::size_t begin, std::size_t length,
-                             std::size_t line_length) noexcept;
     static ParseError odd_header(Message& m, std::size_t index, const char* data, const Marks& marks, std::size_t begin,
                                  std::size_t newline) noexcept;
     static bool empty_line(Message& m, const char* data, std::size_t at) noexcept;
@@ -70,6 +73,7 @@ void Parser::reset(Message& m, const char* data, std::size_t size) noexcept {
     m.content_length_ = -1;
     m.headers_begin_ = m.headers_end_ = m.body_off_ = static_cast<std::uint16_t>(size);
     m.header_count_ = 0;
+    m.present_ = m.repeated_ = 0;
     m.first_.fill(Message::none_);
 }
 
@@ -100,7 +104,7 @@ ParseError Parser::start_line(Message& m, const char* data, const Marks& marks, 
 
 // "METHOD SP Request-URI" in [0, end), with a proper version behind.
 ParseError Parser::request_line(Message& m, const char* data, const Marks& marks, std::size_t end) noexcept {
-    scan::Cursor d{marks.breaker, 0, end};
+    auto d = scan::Marked{data, marks}.breakers(0, end);
     const auto space = std::min(d.next(), end);
     const std::string_view method{data, space};
     m.method_name_ = Text::slice(0, space);
@@ -130,6 +134,18 @@ ParseError Parser::odd_request_line(Message& m, const char* data, const Marks& m
 }
 
 ParseError Parser::status_line(Message& m, std::string_view line) noexcept {
+    if (line.size() > 12 && grammar::spells<"sip/2.0 ">(line.data()) && line[11] == ' ') [[likely]] {
+        const auto status = grammar::decimal_before(line.data() + 11, 3, 699);
+        if (status && *status >= 100) {
+            m.status_ = static_cast<int>(*status);
+            m.reason_ = Text::slice(12, line.size());
+            return ok;
+        }
+    }
+    return odd_status_line(m, line);
+}
+
+ParseError Parser::odd_status_line(Message& m, std::string_view line) noexcept {
     const auto space = line.find(' ');
     const auto version = line.substr(0, space);
     if (!is_some_version(version)) return ParseError::not_sip;
@@ -144,33 +160,6 @@ ParseError Parser::status_line(Message& m, std::string_view line) noexcept {
     m.status_ = status;
     if (rest.size() > 4) m.reason_ = m.slice(rest.substr(4));
     return ok;
-}
-
-// Indexes a header field of the usual form: a long name not seen before, ": ", a value without white space around, CRLF.
-// `line` is its text and `begin` its offset. False: it may be a header field all the same.
-// Out of line on purpose: inlined into index(), the two fight for registers.
-[[gnu::noinline]] bool Parser::plain_header(Message& m, std::size_t index, const char* line, std::size_t begin, std::size_t length,
-                                            std::size_t line_length) noexcept {
-    constexpr auto pair = [](const char* p) {
-        std::uint16_t w;
-        std::memcpy(&w, p, sizeof w);
-        return w;
-    };
-    const auto& name = names::candidate(line, length);
-    if (name.length != length || begin + names::longest > m.wire_.size()) return false;
-    const auto from = length + 2, to = line_length - 2;
-    const auto odd = names::differ(line, name) | (pair(line + length) ^ grammar::word(": ")) | (pair(line + to) ^ grammar::word("\r\n"));
-    auto& first = m.first_[static_cast<std::size_t>(name.id)];
-    if (odd != 0 || static_cast<unsigned char>(line[from]) <= ' ' || static_cast<unsigned char>(line[to - 1]) <= ' ' ||
-        first != Message::none_ || index >= Message::max_headers)
-        return false;
-    first = static_cast<std::uint8_t>(index);
-    auto& h = m.headers_[index];
-    h.id = name.id;
-    Text::store(h.line, begin, line_length);
-    Text::store(h.name, begin, length);
-    Text::store(h.value, begin + from, to - from);
-    return true;
 }
 
 // Indexes any header field, folded ones included, from `begin` to its last LF at `newline`. Only bad_header_line and
@@ -188,9 +177,13 @@ ParseError Parser::status_line(Message& m, std::string_view line) noexcept {
     h.name = Text::slice(begin, name_end);
     h.value = Text{data}.trimmed(colon + 1, newline);
     h.id = names::find(name.data(), name.size());
+    m.present_ |= bit(h.id);
     auto& first = m.first_[static_cast<std::size_t>(h.id)];
     if (h.id == HeaderId::other) return ok;
-    if (first != Message::none_) return repeated(m, m.headers_[first], h);
+    if (first != Message::none_) {
+        m.repeated_ |= bit(h.id);
+        return repeated(m, m.headers_[first], h);
+    }
     first = static_cast<std::uint8_t>(index);
     return ok;
 }
@@ -204,35 +197,92 @@ bool Parser::empty_line(Message& m, const char* data, std::size_t at) noexcept {
     return true;
 }
 
-// Finds the header fields from headers_begin() to the empty line. An error does not stop it.
-ParseError Parser::index(Message& m, const char* data, const Marks& marks, std::size_t marked) noexcept {
-    auto error = ok;
-    std::size_t begin = m.headers_begin_, count = 0;
-    bool ended = empty_line(m, data, begin);
-    // The delimiters of the 57 octets or more from `begin` on: the first one ends the name.
-    auto name = scan::window(marks.delimiter.data(), begin);
-    scan::Cursor newlines{marks.newline, begin, marked};
-    while (!ended) {
-        const auto newline = newlines.next();
-        if (newline >= marked) break;
-        const auto behind = scan::window(marks.delimiter.data(), newline + 1);
-        if ((behind & 1) != 0) [[unlikely]] {
-            if (grammar::is_blank(data[newline + 1])) continue;  // RFC 3261 §7.3.1: folded
+// Where the lines of the header fields end: their last LF, folded lines joined. Stops at the empty line.
+struct Parser::Lines {
+    std::array<std::uint16_t, Message::max_headers + 1> ends;
+    std::size_t count = 0;
+    bool ended = false, too_many = false;
+};
+
+void Parser::find_lines(Message& m, const char* data, const Marks& marks, std::size_t marked, Lines& lines) noexcept {
+    auto ended = empty_line(m, data, m.headers_begin_);
+    auto* out = lines.ends.data();
+    const auto* const full = out + lines.ends.size();
+    std::size_t base = m.headers_begin_ & ~std::size_t{63};
+    auto word = marks.newline[base / 64] >> (m.headers_begin_ & 63) << (m.headers_begin_ & 63);
+    for (const auto size = m.wire_.size(); !ended;) {
+        while (word == 0) {
+            base += 64;
+            if (base >= marked) break;
+            word = marks.newline[base / 64];
+        }
+        if (word == 0) break;
+        const auto newline = base + scan::lowest(word);
+        word &= word - 1;
+        if (newline + 1 < size && static_cast<unsigned char>(data[newline + 1]) <= ' ') [[unlikely]] {
+            if (grammar::is_blank(data[newline + 1])) continue;  // RFC 3261 §7.3.1
             ended = empty_line(m, data, newline + 1);
         }
-        const auto length = scan::lowest(name | std::uint64_t{1} << 57);
-        if (plain_header(m, count, data + begin, begin, length, newline + 1 - begin)) [[likely]] {
-            ++count;
-        } else {
-            const auto e = odd_header(m, count, data, marks, begin, newline);
-            if (error == ok) error = e;
-            if (e != ParseError::bad_header_line && e != ParseError::too_many_headers) ++count;
+        if (out == full) {
+            lines.too_many = true;
+            continue;
         }
-        begin = newline + 1;
-        name = behind;
+        *out++ = static_cast<std::uint16_t>(newline);
     }
-    m.header_count_ = static_cast<std::uint8_t>(count);
-    return error == ok && !ended ? ParseError::no_end_of_headers : error;
+    lines.ended = ended;
+    lines.count = static_cast<std::size_t>(out - lines.ends.data());
+}
+
+// Finds the header fields from headers_begin() to the empty line. An error does not stop it.
+// The loop takes header fields of the usual form: a long name not seen before, ": ", a value without white space around, CRLF.
+// odd_header() takes all others.
+ParseError Parser::index(Message& m, const char* data, const Marks& marks, std::size_t marked) noexcept {
+    constexpr std::uint16_t crlf = 0x0a0d;
+    Lines lines;
+    find_lines(m, data, marks, marked, lines);
+    auto error = ok;
+    const char* const loadable = data + (m.wire_.size() - std::min(m.wire_.size(), names::window));
+    const char* line = data + m.headers_begin_;
+    auto* h = m.headers_.data();
+    const auto* const full = h + Message::max_headers;
+    const auto* const all = lines.ends.data() + lines.count;
+    std::uint64_t present = 0;
+    for (const auto* end = lines.ends.data(); end != all; ++end) {
+        const char* const last = data + *end;
+        if (line < loadable) [[likely]] {
+            const auto text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line));
+            const auto colons = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(':'))));
+            const auto length = static_cast<unsigned>(std::countr_zero(colons | 1U << 15));
+            const auto& known = names::candidate(line, length);
+            std::uint16_t ending;
+            std::memcpy(&ending, last - 1, sizeof ending);
+            auto& first = m.first_[static_cast<std::size_t>(known.id)];
+            if (known.length == length && names::reads(text, known) && ending == crlf &&
+                static_cast<unsigned char>(line[length + 2]) > ' ' && static_cast<unsigned char>(last[-2]) > ' ' &&
+                first == Message::none_ && h != full) [[likely]] {
+                first = static_cast<std::uint8_t>(h - m.headers_.data());
+                present |= bit(known.id);
+                const auto begin = static_cast<std::uint32_t>(line - data);
+                const auto size = static_cast<std::uint32_t>(last - line);
+                h->id = known.id;
+                Text::store(h->line, begin, size + 1);
+                Text::store(h->name, begin, length);
+                Text::store(h->value, begin + length + 2, size - 3 - length);
+                ++h;
+                line = last + 1;
+                continue;
+            }
+        }
+        const auto e =
+            odd_header(m, static_cast<std::size_t>(h - m.headers_.data()), data, marks, static_cast<std::size_t>(line - data), *end);
+        if (error == ok) error = e;
+        if (e != ParseError::bad_header_line && e != ParseError::too_many_headers) ++h;
+        line = last + 1;
+    }
+    m.present_ |= present;
+    m.header_count_ = static_cast<std::uint8_t>(h - m.headers_.data());
+    if (error == ok && lines.too_many) error = ParseError::too_many_headers;
+    return error == ok && !lines.ended ? ParseError::no_end_of_headers : error;
 }
 
 // Decodes the values that every message is judged by.
@@ -241,7 +291,7 @@ ParseError Parser::values(Message& m, const char* data, const Marks& marks) noex
     const auto judge = [&error](bool good, ParseError e) {
         if (!good && error == ok) error = e;
     };
-    const scan::Marked source{marks};
+    const scan::Marked source{data, marks};
     const Text t{data};
     if (const auto* h = m.first(HeaderId::via))
         judge(read_via(t, h->value.off, h->value.end(), source, m.via_), ParseError::bad_via);
@@ -307,7 +357,7 @@ ParseError Parser::call_id(Message& m, const char* data, const Marks& marks, Sli
 
 ParseError Parser::cseq(Message& m, const char* data, const Marks& marks, Slice value) noexcept {
     const std::size_t from = value.off, end = value.end();
-    const auto at = std::min(scan::Cursor{marks.breaker, from, end}.next(), end);
+    const auto at = std::min(scan::Marked{data, marks}.breakers(from, end).next(), end);
     const auto number = grammar::decimal_before(data + at, at - from, 0x7fffffff);
     auto method = at + 1;
     if (at == end || data[at] != ' ' || grammar::is_lws(data[method])) [[unlikely]]

@@ -29,6 +29,7 @@
 #include "sip/proxy_counters.hpp"
 #include "sip/route.hpp"
 #include "sip/routing.hpp"
+#include "sip/sockets.hpp"
 #include "sip/transaction.hpp"
 #include "sip/trust.hpp"
 #include "sip/uri.hpp"
@@ -36,6 +37,7 @@
 namespace sipfront::sip {
 
 class TextBuilder;
+class Shown;
 
 // A request of our own: a probe, say. `text` is a whole request without Via, From, Call-ID and CSeq, which we put behind its
 // start line. Its Call-ID must hash to the worker that sends it.
@@ -59,6 +61,15 @@ public:
     virtual void local_done(std::uint64_t tag, int status, core::Tick now) = 0;
 };
 
+// What a message leads to, found before it is handled: so that the memory behind it is on its way while others are handled,
+// and nothing is worked out twice. A plain value of one burst.
+struct Lead {
+    std::uint64_t server_key = 0;  // request: of its transaction, for an ACK of its INVITE's
+    Branch branch;                 // response: when `own_branch`
+    bool own_branch = false;
+    OwnCookie route;  // request with our own Route on top
+};
+
 class Proxy {
 public:
     // Everything outlives the proxy.
@@ -69,15 +80,21 @@ public:
         core::Outbox& out;
         ProxyCounters& counters;
         LocalClient& local;
-        core::SipKey table_key;  // random per process: remote parties choose the hashed texts
+        core::SipKey table_key;    // random per process: remote parties choose the hashed texts
+        core::SipKey call_id_key;  // of the steering hash
         core::Tick start;
     };
     explicit Proxy(const Parts& parts);
     Proxy(const Proxy&) = delete;
     Proxy& operator=(const Proxy&) = delete;
 
+    // For a message that parsed without error; `call_id_hash`: the steering hash. Starts the memory accesses that handle()
+    // will need.
+    [[nodiscard]] Lead lead(const Message& m, std::uint64_t call_id_hash) const noexcept;
+    // The second stage: what lies behind the memory that lead() asked for.
+    void prefetch(const Lead& lead) const noexcept;
     // One parsed message; `error` is what parse() returned, `call_id_hash` the steering hash. Borrows `m` during the call.
-    void handle(const Message& m, ParseError error, const core::Flow& in, std::uint64_t call_id_hash, core::Tick now);
+    void handle(const Message& m, ParseError error, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now);
     // Fires timers and ends overdue dialogs; at most `max` of each.
     void advance(core::Tick now, std::size_t max);
     // False when there is no room (count and try later).
@@ -86,9 +103,6 @@ public:
     // No new dialogs and registrations any more; what runs goes on.
     void drain() noexcept { draining_ = true; }
     [[nodiscard]] bool idle() const noexcept { return transactions_.servers() == 0 && dialogs_.size() == 0; }
-    // Starts the memory accesses that handle() of this message will need first.
-    void prefetch(const Message& m) const noexcept;
-
     [[nodiscard]] DialogTable& dialogs() noexcept { return dialogs_; }
     [[nodiscard]] const TransactionTable& transactions() const noexcept { return transactions_; }
     // Ends a dialog on our side alone and gives its load back.
@@ -102,7 +116,8 @@ private:
         const core::Flow& in;
         core::Tick now;
         std::uint64_t call_id_hash;
-        std::uint64_t server_key = 0;
+        CallIdentity call;
+        const Lead& lead;
         Uri uri{};
         RouteInfo routes{};
         std::uint32_t loop = 0;
@@ -147,7 +162,7 @@ private:
     NextHop route_balanced(const Request& r, Transaction::Route how);
     NextHop refuse(int code, std::string_view reason, LocalReply why) noexcept;
     // Fills hop.out for a target address; refuses when no listener fits or the target is ourselves.
-    NextHop aim(NextHop hop, const Target& target, const core::Flow& in, const Listener* from) noexcept;
+    NextHop aim(NextHop hop, const Target& target, const core::Flow& in, const Socket* from) noexcept;
     static std::optional<Target> numeric_target(const Uri& uri) noexcept;
 
     // --- proxy_forward.cpp
@@ -155,10 +170,10 @@ private:
     Forwarded forward(Request& r, const NextHop& hop, Transaction* t);
     // `in`: where the request came from, when it is to be record-routed; nullptr for a Via alone.
     std::string_view make_top(const core::Flow& out, std::string_view branch, const Dialog* d, const core::Flow* in,
-                              std::string_view call_id, std::string_view caller_tag);
-    void edit_received(EditList& edits, const Message& m, const core::Flow& in);
+                              const CallIdentity& call, std::string_view caller_tag);
+    void edit_received(EditList& edits, const Message& m, const core::Flow& in, const Shown& client);
     void edit_max_forwards(EditList& edits, const Message& m);
-    void edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const core::Flow* client);
+    void edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const Shown* client);
     bool try_next(Transaction& t, core::Tick now, Answer& answer);
     std::uint32_t loop_hash(const Request& r) const noexcept;
     void start_client(Transaction& t, core::Tick now);
@@ -166,8 +181,7 @@ private:
     bool transmit(std::string_view bytes, const core::Flow& to);
 
     // --- proxy_response.cpp
-    void on_response(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, core::Tick now);
-    bool is_ours(const TopVia& via, const Message& m) const noexcept;
+    void on_response(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now);
     void on_abandoned(Transaction& t, const Branch& b, const Message& m, const core::Flow& in, core::Tick now);
     void client_event(Transaction& t, fsm::Event e, const Message& m, core::Tick now);
     void on_result(Transaction& t, const Message& m, core::Tick now);
@@ -194,8 +208,8 @@ private:
     // The final response of a transaction, made by us from the request's image.
     void finish(Transaction& t, int code, std::string_view reason, LocalReply why, std::string_view extra, core::Tick now);
     std::string_view retry_after(std::uint64_t seed);
-    void write_reply(TextBuilder& b, const Message& m, std::string_view top_via, bool skip_top, int code, std::string_view reason,
-                     std::string_view extra);
+    std::string_view status_line(int code, std::string_view reason) noexcept;
+    void write_reply(TextBuilder& b, const Message& m, int code, std::string_view extra);
 
     // --- proxy_timer.cpp
     void on_timer(Transaction& t, core::Tick now);
@@ -204,15 +218,19 @@ private:
 
     void drop(ProxyDrop d) noexcept { counters_.drops[d].add(); }
     void count(ProxyEvent e) noexcept { counters_.events[e].add(); }
+    [[nodiscard]] CallIdentity identity(const Message& m, std::uint64_t call_id_hash) const noexcept {
+        return {m.call_id(), call_id_hash, call_id_key_};
+    }
     core::Tick& due(Transaction& t, Deadline d) noexcept { return t.deadline(d); }
 
     const ProxyConfig& config_;
+    Sockets sockets_;
     Router& router_;
     const core::KeyRing& keys_;
     core::Outbox& out_;
     ProxyCounters& counters_;
     LocalClient& local_;
-    core::SipKey table_key_;
+    core::SipKey table_key_, call_id_key_;
     core::ByteSlab bytes_;
     TransactionTable transactions_;
     DialogTable dialogs_;
@@ -221,6 +239,7 @@ private:
     Scratch scratch_;
     Message image_;  // an own image, parsed again
     std::string allow_;
+    std::string auth_ip_line_, auth_port_line_;  // the headers up to their values
     std::uint32_t early_dialogs_ = 0;
     bool draining_ = false;
     // Durations of §17 Table 4, computed once.

@@ -14,27 +14,28 @@ bool is_plain(std::string_view tag) noexcept {
     return !tag.empty() && tag.size() <= 64 && tag.find_first_of("`%;?@<>\",= \t&") == std::string_view::npos;
 }
 
-void write_record_route(TextBuilder& b, const core::Flow& side, std::string_view cookie, std::string_view ftag) {
-    b << "Record-Route: <sip:" << side.local;
-    if (side.transport != core::Transport::udp) b << ";transport=" << core::param_name(side.transport);
-    b << ";lr;sf=" << cookie;
+void write_record_route(TextBuilder& b, const Socket& side, std::string_view cookie, std::string_view ftag) {
+    b << side.record_route << cookie;
     if (!ftag.empty()) b << ";ftag=" << ftag;
     b << ">\r\n";
 }
 
 }  // namespace
 
-// What must differ for a spiral to be none (§16.6 step 8): Request-URI, tags, Call-ID, CSeq, Route, Proxy-Require.
+// What must differ for a spiral to be none (§16.6 step 8): Request-URI, tags, Call-ID, CSeq, what is left of the Route set, and the
+// zone, since all of them decide where we send it.
 std::uint32_t Proxy::loop_hash(const Request& r) const noexcept {
     const auto& m = r.m;
-    core::SipHasher13 h{keys_.signing().mac};
-    h.update_u64((std::uint64_t{m.cseq().number} << 32) | m.request_uri().size());
+    const auto& key = keys_.signing();
+    core::SipHasher13 h{key.mac};
+    h.update_u64(r.call.digest(key));
+    h.update_u64((std::uint64_t{m.cseq().number} << 32) | (m.request_uri().size() << 16) | (m.from_tag().size() << 2) |
+                 static_cast<std::uint64_t>(r.in.zone));
     h.update(m.request_uri());
     h.update(m.from_tag());
-    h.update_u64(m.to_tag().size());
     h.update(m.to_tag());
-    h.update(m.call_id());
-    if (const auto* route = m.first(HeaderId::route)) h.update(m.at(route->value));
+    const auto* route = m.first(HeaderId::route);
+    if (route != nullptr && r.lead.route.socket == nullptr) h.update(m.at(route->value));
     return static_cast<std::uint32_t>(h.finish() >> 16);
 }
 
@@ -49,12 +50,15 @@ bool Proxy::transmit(std::string_view bytes, const core::Flow& to) {
 // Via, and Record-Route where the request makes a dialog: one value, or two where transport, family or socket change
 // between its two sides (RFC 5658), the outgoing side's on top.
 std::string_view Proxy::make_top(const core::Flow& out, std::string_view branch, const Dialog* d, const core::Flow* in,
-                                 std::string_view call_id, std::string_view caller_tag) {
+                                 const CallIdentity& call, std::string_view caller_tag) {
     constexpr std::size_t room = 1024;
     auto span = scratch_.take(room);
     if (span.empty()) return {};
     TextBuilder b{span};
-    b << "Via: SIP/2.0/" << core::via_name(out.transport) << " " << out.local << ";branch=" << branch << "\r\n";
+    const auto* outgoing = sockets_.of(out);
+    const auto* incoming = in != nullptr ? sockets_.of(*in) : nullptr;
+    if (outgoing == nullptr || (in != nullptr && incoming == nullptr)) return {};
+    b << outgoing->via << branch << "\r\n";
     if (in != nullptr) {
         RouteCookie c;
         c.node = config_.node;
@@ -73,10 +77,10 @@ std::string_view Proxy::make_top(const core::Flow& out, std::string_view branch,
         c.client = client.remote;
         c.client_transport = client.transport;
         c.connection = client.connection;
-        const auto cookie = make_cookie(c, call_id, caller_tag, keys_);
+        const auto cookie = make_cookie(c, call, caller_tag, keys_);
         const auto ftag = config_.append_fromtag && is_plain(caller_tag) ? caller_tag : std::string_view{};
-        write_record_route(b, out, cookie.view(), ftag);
-        if (in->transport != out.transport || in->local != out.local) write_record_route(b, *in, cookie.view(), ftag);
+        write_record_route(b, *outgoing, cookie.view(), ftag);
+        if (incoming != outgoing) write_record_route(b, *incoming, cookie.view(), ftag);
     }
     if (b.overflowed()) return {};
     scratch_.give_back(room - b.size());
@@ -84,18 +88,17 @@ std::string_view Proxy::make_top(const core::Flow& out, std::string_view branch,
 }
 
 // Nobody outside sets what the cluster trusts, and what the cluster trusts never leaves it.
-void Proxy::edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const core::Flow* client) {
+void Proxy::edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const Shown* client) {
     if (from == core::Zone::cluster && to == core::Zone::cluster) return;
     trust_.for_each(m, [&](const Header& h) {
         edits.erase(h.line);
         count(ProxyEvent::trust_header_stripped);
     });
     if (to != core::Zone::cluster || client == nullptr || !config_.set_auth_headers) return;
-    constexpr std::size_t room = 160;
-    auto span = scratch_.take(room);
+    constexpr std::size_t room = 64;
+    const auto span = scratch_.take(auth_ip_line_.size() + auth_port_line_.size() + room);
     TextBuilder b{span};
-    b << config_.auth_ip_header << ": " << client->remote.address << "\r\n"
-      << config_.auth_port_header << ": " << static_cast<std::uint64_t>(client->remote.port) << "\r\n";
+    b << auth_ip_line_ << client->address.view() << auth_port_line_ << client->port() << "\r\n";
     if (!b.overflowed()) edits.insert(m.headers_end(), b.view());
 }
 
@@ -109,13 +112,13 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     branch.kind = t != nullptr ? Branch::Kind::proxied : Branch::Kind::stateless;
     branch.loop = r.loop;
     if (t != nullptr) branch.transaction = transactions_.handle_of(*t);
-    const auto text = make_branch(branch, {m.call_id(), m.cseq().number, m.at(m.top_via().branch)}, keys_);
+    const auto text = make_branch(branch, {r.call, m.cseq().number, m.at(m.top_via().branch)}, keys_);
 
-    const auto top =
-        make_top(hop.out, text.view(), dialogs_.get(hop.dialog), hop.record_route ? &r.in : nullptr, m.call_id(), m.from_tag());
+    const auto top = make_top(hop.out, text.view(), dialogs_.get(hop.dialog), hop.record_route ? &r.in : nullptr, r.call, m.from_tag());
     edits.insert(m.headers_begin(), top);
 
-    edit_received(edits, m, r.in);
+    const Shown client{r.in.remote};
+    edit_received(edits, m, r.in, client);
     edit_max_forwards(edits, m);
     for (std::size_t i = 0; i < r.routes.own_count; ++i) edits.erase_value(m, *r.routes.own[i].header, r.routes.own[i].value);
     if (r.routes.strict_upstream) edits.erase_value(m, *r.routes.target_header, r.routes.target_value);
@@ -135,7 +138,7 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     }
     if (!uri.empty()) edits.replace(m.request_uri_slice(), uri);
     if (!hop.routes.empty()) edits.insert(m.headers_begin(), scratch_.join({"Route: ", hop.routes, "\r\n"}));
-    edit_trust(edits, m, r.in.zone, hop.out.zone, r.in.zone != core::Zone::cluster ? &r.in : nullptr);
+    edit_trust(edits, m, r.in.zone, hop.out.zone, r.in.zone != core::Zone::cluster ? &client : nullptr);
     if (core::is_reliable(hop.out.transport) && m.content_length() < 0) {
         TextBuilder b{scratch_.take(48)};
         b << "Content-Length: " << static_cast<std::uint64_t>(m.body().size()) << "\r\n";
@@ -157,34 +160,24 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     return Forwarded::sent;
 }
 
-void Proxy::edit_received(EditList& edits, const Message& m, const core::Flow& in) {
+void Proxy::edit_received(EditList& edits, const Message& m, const core::Flow& in, const Shown& client) {
     const auto& via = m.top_via();
-    if (via.has_rport) {
-        TextBuilder b{scratch_.take(16)};
-        b << "rport=" << static_cast<std::uint64_t>(in.remote.port);
-        edits.replace(via.rport, b.view());
-    }
-    if (!via.has_rport && core::IpAddress::parse(m.at(via.host)) == in.remote.address) {
-        if (!via.received) return;
-    }
-    TextBuilder b{scratch_.take(64)};
+    if (via.has_rport) edits.replace(via.rport, scratch_.join({"rport=", client.port()}));
     if (via.received) {
-        b << in.remote.address;
-        edits.replace(via.received, b.view());
-    } else {
-        b << ";received=" << in.remote.address;
-        edits.insert(via.value.end(), b.view());
+        edits.replace(via.received, client.address.view());
+    } else if (via.has_rport || !client.is(m.at(via.host), in.remote.address)) {
+        edits.insert(via.value.end(), scratch_.join({";received=", client.address.view()}));
     }
 }
 
 void Proxy::edit_max_forwards(EditList& edits, const Message& m) {
-    TextBuilder b{scratch_.take(32)};
+    const auto left =
+        static_cast<std::uint8_t>(std::clamp(m.max_forwards() < 0 ? config_.max_forwards_default : m.max_forwards() - 1, 0, 255));
+    const auto text = core::octet_text(left);
     if (const auto* h = m.first(HeaderId::max_forwards)) {
-        b << static_cast<std::uint64_t>(std::max(m.max_forwards() - 1, 0));
-        edits.replace(h->value, b.view());
+        edits.replace(h->value, text);
     } else {
-        b << "Max-Forwards: " << static_cast<std::uint64_t>(config_.max_forwards_default) << "\r\n";
-        edits.insert(m.headers_begin(), b.view());
+        edits.insert(m.headers_begin(), scratch_.join({"Max-Forwards: ", text, "\r\n"}));
     }
 }
 
@@ -219,7 +212,7 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     const auto found = balanced ? router_.balance(query) : router_.dispatch(query);
     answer = found.answer;
     if (found.answer != Answer::selected) return false;
-    const auto hop = aim({}, found.target, t.reply, listener_at(t.target.local, t.target.transport, config_.listeners));
+    const auto hop = aim({}, found.target, t.reply, sockets_.of(t.target));
 
     Branch branch;
     branch.node = config_.node;
@@ -227,9 +220,9 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     branch.transaction = transactions_.handle_of(t);
     const auto old = read_branch(image_.at(image_.top_via().branch));
     branch.loop = old ? old->loop : 0;
-    const auto text = make_branch(branch, {image_.call_id(), image_.cseq().number, branch_below_top(image_)}, keys_);
+    const auto text = make_branch(branch, {identity(image_, t.call_id_hash), image_.cseq().number, branch_below_top(image_)}, keys_);
     const auto* in = d != nullptr ? &d->client : &t.reply;
-    const auto top = make_top(hop.out, text.view(), d, t.record_routed ? in : nullptr, image_.call_id(), image_.from_tag());
+    const auto top = make_top(hop.out, text.view(), d, t.record_routed ? in : nullptr, identity(image_, t.call_id_hash), image_.from_tag());
     EditList edits{image_};
     edits.replace(image_.headers_begin(), image_.headers_begin() + t.top_length, top);
     const auto room = hop.code == 0 && !top.empty() && !edits.overflowed() ? out_.reserve(edits.size()) : std::span<char>{};

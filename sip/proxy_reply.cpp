@@ -11,17 +11,18 @@ namespace {
 void write_top_via(TextBuilder& b, const Message& m, const core::Flow& in) {
     const auto& via = m.top_via();
     const auto text = m.wire();
-    const auto need_received = via.has_rport || core::IpAddress::parse(m.at(via.host)) != in.remote.address;
+    const Shown client{in.remote};
+    const bool need_received = via.has_rport || !client.is(m.at(via.host), in.remote.address);
     std::uint32_t at = via.value.off;
     // Either parameter may come first.
     const auto put_rport = [&] {
         if (!via.has_rport) return;
-        b << text.substr(at, via.rport.off - at) << "rport=" << std::uint64_t{in.remote.port};
+        b << text.substr(at, via.rport.off - at) << "rport=" << client.port();
         at = via.rport.end();
     };
     const auto put_received = [&] {
         if (!via.received) return;
-        b << text.substr(at, via.received.off - at) << in.remote.address;
+        b << text.substr(at, via.received.off - at) << client.address.view();
         at = via.received.end();
     };
     if (via.rport.off < via.received.off) {
@@ -32,7 +33,7 @@ void write_top_via(TextBuilder& b, const Message& m, const core::Flow& in) {
         put_rport();
     }
     b << text.substr(at, via.value.end() - at);
-    if (need_received && !via.received) b << ";received=" << in.remote.address;
+    if (need_received && !via.received) b << ";received=" << client.address.view();
 }
 
 }  // namespace
@@ -47,26 +48,23 @@ core::Flow Proxy::reply_flow(const Message& m, const core::Flow& in) const noexc
     return flow;
 }
 
-// `top_via`: the first Via line, ready made; `skip_top`: the message's own first Via value is ours and left out.
-void Proxy::write_reply(TextBuilder& b, const Message& m, std::string_view top_via, bool skip_top, int code, std::string_view reason,
-                        std::string_view extra) {
-    b << "SIP/2.0 " << static_cast<std::uint64_t>(code) << " " << reason << "\r\n" << top_via;
-    bool first = true;
-    for (const auto* h = m.first(HeaderId::via); h != nullptr; h = m.next(h)) {
-        if (first) {
-            first = false;
-            auto rest = m.at(h->value);
-            std::string_view one;
-            next_value(rest, one);
-            if (skip_top) {
-                if (!rest.empty() && trim(rest).size() > 0) b << "Via: " << trim(rest) << "\r\n";
-            } else if (const auto others = trim(rest); !others.empty()) {
-                b << "Via: " << others << "\r\n";
-            }
-            continue;
-        }
-        b << m.at(h->line);
+std::string_view Proxy::status_line(int code, std::string_view reason) noexcept {
+    if (code == 100) return "SIP/2.0 100 Trying\r\n";
+    const char digits[] = {static_cast<char>('0' + code / 100), static_cast<char>('0' + code / 10 % 10),
+                           static_cast<char>('0' + code % 10)};
+    return scratch_.join({"SIP/2.0 ", {digits, sizeof digits}, " ", reason, "\r\n"});
+}
+
+// Everything behind the status line and the first Via value.
+void Proxy::write_reply(TextBuilder& b, const Message& m, int code, std::string_view extra) {
+    const auto* via = m.first(HeaderId::via);
+    if (via->value != m.top_via().value) {
+        auto rest = m.at(via->value);
+        std::string_view one;
+        next_value(rest, one);
+        if (const auto others = trim(rest); !others.empty()) b << "Via: " << others << "\r\n";
     }
+    while ((via = m.next(via)) != nullptr) b << m.at(via->line);
     for (const auto id : {HeaderId::from, HeaderId::to, HeaderId::call_id, HeaderId::cseq}) {
         const auto* h = m.first(id);
         if (h == nullptr) continue;
@@ -87,13 +85,11 @@ void Proxy::reply(const Message& m, const core::Flow& in, int code, std::string_
     const auto room = out_.reserve(m.headers_end() + extra.size() + 512);
     if (room.empty()) return drop(ProxyDrop::no_buffer);
     TextBuilder b{room};
-    char via_text[2048];
-    TextBuilder via{std::span<char>{via_text}};
-    via << "Via: ";
-    write_top_via(via, m, in);
-    via << "\r\n";
-    write_reply(b, m, via.view(), false, code, reason, extra);
-    if (b.overflowed() || via.overflowed()) return drop(ProxyDrop::too_large);
+    b << status_line(code, reason) << "Via: ";
+    write_top_via(b, m, in);
+    b << "\r\n";
+    write_reply(b, m, code, extra);
+    if (b.overflowed()) return drop(ProxyDrop::too_large);
     out_.commit(b.size(), reply_flow(m, in));
     counters_.local_replies[why].add();
     counters_.responses_out[static_cast<std::size_t>(code / 100)].add();
@@ -107,7 +103,8 @@ void Proxy::finish(Transaction& t, int code, std::string_view reason, LocalReply
     if (room.empty()) return drop(ProxyDrop::no_buffer);
     TextBuilder b{room};
     // In the image our own Via stands on top; the client's, with received and rport filled in, comes second.
-    write_reply(b, image_, {}, true, code, reason, extra);
+    b << status_line(code, reason);
+    write_reply(b, image_, code, extra);
     if (b.overflowed()) return drop(ProxyDrop::too_large);
     if (!transactions_.keep(t.response, b.view())) drop(ProxyDrop::no_image_room);
     out_.commit(b.size(), t.reply);

@@ -45,25 +45,50 @@ bool is_private(const core::IpAddress& a) noexcept {
 
 Proxy::Proxy(const Parts& p)
     : config_{p.config},
+      sockets_{p.config.listeners},
       router_{p.router},
       keys_{p.keys},
       out_{p.out},
       counters_{p.counters},
       local_{p.local},
       table_key_{p.table_key},
+      call_id_key_{p.call_id_key},
       bytes_{p.config.image_bytes},
       transactions_{p.config.max_transactions, bytes_, p.table_key, p.start},
       dialogs_{p.config.max_dialogs, bytes_, p.table_key},
       challenges_{std::min<std::uint32_t>(p.config.max_transactions, 1U << 17), p.config.timers.challenge_memory},
       trust_{trusted_names(p.config)},
       allow_{allow_line(p.config)},
+      auth_ip_line_{p.config.auth_ip_header + ": "},
+      auth_port_line_{"\r\n" + p.config.auth_port_header + ": "},
       t1_{p.config.timers.t1},
       t2_{p.config.timers.t2},
       t4_{p.config.timers.t4},
       t1x64_{64 * p.config.timers.t1} {}
 
-void Proxy::prefetch(const Message& m) const noexcept {
-    if (m.is_request()) transactions_.prefetch_server(transactions_.server_key(m, m.method() == Method::ack ? Method::invite : m.method()));
+Lead Proxy::lead(const Message& m, std::uint64_t call_id_hash) const noexcept {
+    Lead l;
+    if (m.is_request()) {
+        l.server_key = transactions_.server_key(m, m.method() == Method::ack ? Method::invite : m.method());
+        transactions_.prefetch_server(l.server_key);
+        if (!m.to_tag().empty()) {
+            l.route = read_own_route(m, identity(m, call_id_hash), sockets_, keys_);
+            if (l.route.cookie) dialogs_.prefetch(l.route.cookie->dialog);
+        }
+    } else if (const auto branch = read_branch(m.at(m.top_via().branch))) {
+        l.branch = *branch;
+        l.own_branch = true;
+        transactions_.prefetch(branch->transaction);
+    }
+    return l;
+}
+
+void Proxy::prefetch(const Lead& l) const noexcept {
+    if (l.own_branch) {
+        if (const auto* t = transactions_.get(l.branch.transaction)) dialogs_.prefetch(t->dialog);
+    } else if (l.route.cookie) {
+        if (const auto* d = dialogs_.get(l.route.cookie->dialog); d != nullptr && d->text) __builtin_prefetch(d->text.data);
+    }
 }
 
 void Proxy::publish_gauges() noexcept {
@@ -73,11 +98,11 @@ void Proxy::publish_gauges() noexcept {
     counters_.image_bytes.set(bytes_.used());
 }
 
-void Proxy::handle(const Message& m, ParseError error, const core::Flow& in, std::uint64_t call_id_hash, core::Tick now) {
+void Proxy::handle(const Message& m, ParseError error, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now) {
     scratch_.clear();
     if (error != ParseError::none) return on_malformed(m, error, in);
-    if (!m.is_request()) return on_response(m, in, call_id_hash, now);
-    Request r{m, in, now, call_id_hash};
+    if (!m.is_request()) return on_response(m, in, call_id_hash, lead, now);
+    Request r{m, in, now, call_id_hash, identity(m, call_id_hash), lead};
     on_request(r);
 }
 
@@ -98,8 +123,7 @@ void Proxy::on_request(Request& r) {
     counters_.requests_in[m.method()].add();
     if (m.method() == Method::ack) return on_ack(r);
 
-    r.server_key = transactions_.server_key(m, m.method());
-    if (auto* t = transactions_.find_server(r.server_key)) return on_retransmission(r, *t);
+    if (auto* t = transactions_.find_server(r.lead.server_key)) return on_retransmission(r, *t);
     if (m.method() == Method::cancel) return on_cancel(r);
     if (!validate(r)) return;
     if (m.to_tag().empty()) {
@@ -124,7 +148,7 @@ void Proxy::on_retransmission(Request& r, Transaction& t) {
 
 void Proxy::on_ack(Request& r) {
     const auto& m = r.m;
-    if (auto* t = transactions_.find_server(transactions_.server_key(m, Method::invite)); t != nullptr && t->is_invite()) {
+    if (auto* t = transactions_.find_server(r.lead.server_key); t != nullptr && t->is_invite()) {
         // RFC 6026 §7.1: an ACK to a 2xx never belongs to the server transaction, even with the INVITE's branch.
         if (t->server_state != fsm::State::accepted) {
             const bool reliable = core::is_reliable(t->reply.transport);
@@ -141,7 +165,7 @@ void Proxy::on_ack(Request& r) {
     const auto uri = parse_uri(m.request_uri());
     if (!uri || m.max_forwards() == 0) return drop(m.max_forwards() == 0 ? ProxyDrop::ack_no_hops : ProxyDrop::unanswerable);
     r.uri = *uri;
-    r.routes = read_routes(m, r.uri, config_.listeners, keys_);
+    r.routes = read_routes(m, r.call, r.uri, r.lead.route, sockets_, keys_);
     if (r.routes.malformed) return drop(ProxyDrop::unanswerable);
     if (r.routes.strict_upstream) {
         if (const auto target = parse_uri(r.routes.target_uri)) r.uri = *target;
@@ -172,7 +196,7 @@ bool Proxy::validate(Request& r) {
     if (m.max_forwards() == 0) return reply(m, r.in, 483, "Too Many Hops", LocalReply::too_many_hops), false;
     if (config_.loop_detection) {
         r.loop = loop_hash(r);
-        if (is_loop(m, r.loop, config_.listeners)) return reply(m, r.in, 482, "Loop Detected", LocalReply::loop), false;
+        if (is_loop(m, r.loop, sockets_)) return reply(m, r.in, 482, "Loop Detected", LocalReply::loop), false;
     }
     if (const auto* h = m.first(HeaderId::proxy_require)) {
         // We support no extension that a proxy could be required to: all of them are unsupported.
@@ -183,7 +207,7 @@ bool Proxy::validate(Request& r) {
         if (b.overflowed()) return reply(m, r.in, 400, "Bad Request (Proxy-Require too long)", LocalReply::bad_request), false;
         return reply(m, r.in, 420, "Bad Extension", LocalReply::bad_extension, b.view()), false;
     }
-    r.routes = read_routes(m, r.uri, config_.listeners, keys_);
+    r.routes = read_routes(m, r.call, r.uri, r.lead.route, sockets_, keys_);
     if (r.routes.malformed) return reply(m, r.in, 400, "Bad Request (bad Route)", LocalReply::bad_request), false;
     if (r.routes.strict_upstream) {
         const auto target = parse_uri(r.routes.target_uri);
@@ -195,7 +219,7 @@ bool Proxy::validate(Request& r) {
 
 void Proxy::on_initial(Request& r) {
     const auto& m = r.m;
-    const bool for_us = r.routes.next.empty() && own_listener(r.uri, config_.listeners) != nullptr;
+    const bool for_us = r.routes.next.empty() && sockets_.named_by(r.uri) != nullptr;
     if (m.method() == Method::options && for_us) return answer_options(r);
     if (r.in.zone == core::Zone::cluster) return start(r, route_from_cluster(r));
     // Nobody outside chooses where we send an initial request: no relay through a forged or leftover Route.
@@ -287,7 +311,7 @@ void Proxy::start(Request& r, const NextHop& found) {
         return reply(m, r.in, hop.code, hop.reason, hop.why, extra);
     }
     const bool balanced = hop.route == Transaction::Route::balanced;
-    auto* t = transactions_.create(r.server_key);
+    auto* t = transactions_.create(r.lead.server_key);
     if (t == nullptr) {
         drop(ProxyDrop::table_full);
         if (balanced) router_.release(hop.destination);

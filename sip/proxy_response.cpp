@@ -34,28 +34,19 @@ std::string_view contact_of(const Message& m) noexcept {
 
 }  // namespace
 
-// §18.1.2: the top Via must show a socket of ours.
-bool Proxy::is_ours(const TopVia& via, const Message& m) const noexcept {
-    const auto address = core::IpAddress::parse(m.at(via.host));
-    if (!address) return false;
-    const std::uint16_t port = via.port != 0 ? via.port : 5060;
-    return std::any_of(config_.listeners.begin(), config_.listeners.end(),
-                       [&](const Listener& l) { return l.local.address == *address && l.local.port == port; });
-}
-
-void Proxy::on_response(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, core::Tick now) {
+void Proxy::on_response(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now) {
     counters_.responses_in[static_cast<std::size_t>(std::min(m.status() / 100, 6))].add();
     counters_.responses_in_by_method[m.method()].add();
-    if (!is_ours(m.top_via(), m)) return drop(ProxyDrop::foreign_response);
-    const auto branch_text = m.at(m.top_via().branch);
-    const auto branch = read_branch(branch_text);
-    if (!branch) return drop(ProxyDrop::foreign_response);
+    // §18.1.2: the top Via must show a socket of ours.
+    if (!sockets_.sent(m.top_via(), m)) return drop(ProxyDrop::foreign_response);
+    if (!lead.own_branch) return drop(ProxyDrop::foreign_response);
+    const auto* branch = &lead.branch;
     auto* t = transactions_.get(branch->transaction);
     // RFC 6026 §7.3: a response without a transaction is dropped, no longer forwarded. The Call-ID tells a transaction of this
     // process from one that a former life of this node, with the same keys, had under the same handle.
     if (t == nullptr || branch->node != config_.node || t->call_id_hash != call_id_hash) return drop(ProxyDrop::stray_response);
     if (branch->attempt != t->attempt || branch->mac != t->branch_mac) {
-        if (!verify_branch(branch_text, {m.call_id(), m.cseq().number, branch_below_top(m)}, keys_))
+        if (!verify_branch(m.at(m.top_via().branch), {identity(m, call_id_hash), m.cseq().number, branch_below_top(m)}, keys_))
             return drop(ProxyDrop::forged_response);
     }
     if (m.cseq().number != t->cseq) return drop(ProxyDrop::forged_response);
@@ -267,9 +258,13 @@ void Proxy::confirm_dialog(Transaction& t, const Message& m, core::Tick now) {
     for (const auto* h = m.first(HeaderId::record_route); h != nullptr && !ours; h = m.next(h)) {
         auto rest = m.at(h->value);
         for (std::string_view one; !ours && next_value(rest, one);) {
+            if (sockets_.read_own_route(one).socket != nullptr) {
+                ours = true;
+                break;
+            }
             const auto name_addr = parse_name_addr(one);
             const auto uri = name_addr ? parse_uri(name_addr->uri) : std::nullopt;
-            ours = uri && own_listener(*uri, config_.listeners) != nullptr;
+            ours = uri && sockets_.named_by(*uri) != nullptr;
             if (!ours && count_above < above.size()) above[count_above++] = one;
         }
     }

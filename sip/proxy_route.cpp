@@ -27,30 +27,32 @@ std::optional<Target> Proxy::numeric_target(const Uri& uri) noexcept {
     return t;
 }
 
-Proxy::NextHop Proxy::aim(NextHop hop, const Target& target, const core::Flow& in, const Listener* from) noexcept {
-    if (listener_at(target.remote, target.transport, config_.listeners) != nullptr)
+Proxy::NextHop Proxy::aim(NextHop hop, const Target& target, const core::Flow& in, const Socket* from) noexcept {
+    if (sockets_.at(target.remote, target.transport) != nullptr)
         return refuse(482, "Loop Detected (target is this proxy)", LocalReply::self_loop);
-    const auto fits = [&](const Listener& l) {
-        return l.transport == target.transport && l.local.address.family() == target.remote.address.family();
+    const auto fits = [&](const Socket* s) {
+        return s != nullptr && s->listener.transport == target.transport &&
+               s->listener.local.address.family() == target.remote.address.family();
     };
     // The socket the route names, else the one the request came to, else the virtual IP, else any that fits.
-    const Listener* best = from != nullptr && fits(*from) ? from : nullptr;
+    const Socket* best = fits(from) ? from : nullptr;
     if (best == nullptr) {
-        const auto* arrived = listener_at(in.local, in.transport, config_.listeners);
-        if (arrived != nullptr && fits(*arrived)) best = arrived;
+        const auto* arrived = sockets_.of(in);
+        if (fits(arrived)) best = arrived;
     }
     for (const bool virtual_ip : {true, false}) {
-        for (const auto& l : config_.listeners)
-            if (best == nullptr && l.virtual_ip == virtual_ip && fits(l)) best = &l;
+        if (best != nullptr) break;
+        for (const auto& s : sockets_.all())
+            if (best == nullptr && s.listener.virtual_ip == virtual_ip && fits(&s)) best = &s;
     }
     if (best == nullptr) {
         drop(ProxyDrop::no_listener);
         return refuse(503, "Service Unavailable (no socket for this transport)", LocalReply::unresolvable);
     }
     hop.out = {};
-    hop.out.local = best->local;
+    hop.out.local = best->listener.local;
     hop.out.remote = target.remote;
-    hop.out.listener = best->id;
+    hop.out.listener = best->listener.id;
     hop.out.transport = target.transport;
     hop.out.zone = router_.zone_of(target.remote);
     return hop;
@@ -101,7 +103,7 @@ Proxy::NextHop Proxy::route_towards_host(const Request& r, const RouteCookie& c,
         if (!t) return refuse(403, "Forbidden (foreign Route)", LocalReply::forbidden_route);
         target = *t;
         hop.follow_next_route = true;
-    } else if (own_listener(r.uri, config_.listeners) != nullptr) {
+    } else if (sockets_.named_by(r.uri) != nullptr) {
         // The client addresses us instead of the host: its Contact is known from the dialog, or the host sorts it out.
         if (d != nullptr) hop.uri = d->get(d->caller_in_cluster ? DialogText::caller_contact : DialogText::callee_contact);
     } else if (const auto t = cluster_target(r.uri)) {
@@ -125,7 +127,7 @@ Proxy::NextHop Proxy::route_towards_client(const Request& r, const RouteCookie& 
         target = uri ? numeric_target(*uri) : std::nullopt;
         if (!target) return refuse(478, "Unresolvable Destination", LocalReply::unresolvable);
         hop.follow_next_route = true;
-    } else if (own_listener(r.uri, config_.listeners) != nullptr) {
+    } else if (sockets_.named_by(r.uri) != nullptr) {
         if (const auto* d = dialogs_.get(hop.dialog))
             hop.uri = d->get(d->caller_in_cluster ? DialogText::callee_contact : DialogText::caller_contact);
     } else if (!c.symmetric) {
@@ -154,7 +156,7 @@ Proxy::NextHop Proxy::repair_route(const Request& r, Dialog& d) {
     hop.dialog = dialogs_.handle_of(d);
     const auto contact = d.get(from_caller ? DialogText::callee_contact : DialogText::caller_contact);
     const auto routes = d.get(from_caller ? DialogText::callee_routes : DialogText::caller_routes);
-    if (own_listener(r.uri, config_.listeners) != nullptr && !contact.empty()) hop.uri = contact;
+    if (sockets_.named_by(r.uri) != nullptr && !contact.empty()) hop.uri = contact;
     count(ProxyEvent::route_repaired);
 
     const auto& flow = towards_host ? d.host : d.client;
@@ -178,7 +180,7 @@ Proxy::NextHop Proxy::repair_route(const Request& r, Dialog& d) {
         }
     }
     hop.destination = towards_host ? d.destination : core::no_destination;
-    hop = aim(hop, target, r.in, listener_at(flow.local, flow.transport, config_.listeners));
+    hop = aim(hop, target, r.in, sockets_.of(flow));
     if (target.remote == flow.remote) hop.out.connection = flow.connection;
     return hop;
 }
@@ -195,7 +197,7 @@ Proxy::NextHop Proxy::route_from_cluster(const Request& r) {
         hop.follow_next_route = true;
         return aim(hop, *target, r.in, r.routes.towards);
     }
-    if (own_listener(r.uri, config_.listeners) != nullptr) {
+    if (sockets_.named_by(r.uri) != nullptr) {
         if (config_.cluster_to_self == SelfPolicy::balance_elsewhere && r.m.method() == Method::invite && r.m.to_tag().empty())
             return route_balanced(r, Transaction::Route::balanced);
         return refuse(404, "Not Found (the Request-URI names the proxy)", LocalReply::self_loop);

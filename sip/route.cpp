@@ -3,22 +3,20 @@
 namespace sipfront::sip {
 namespace {
 
-std::optional<core::Endpoint> endpoint_of(const Uri& uri) noexcept {
-    auto host = uri.address();
-    if (const auto maddr = uri.param("maddr")) host = core::IpAddress::parse(*maddr);
-    if (!host) return std::nullopt;
-    const auto transport = uri.transport().value_or(uri.scheme == Scheme::sips ? core::Transport::tls : core::Transport::udp);
-    return core::Endpoint{*host, uri.port != 0 ? uri.port : core::default_port(transport)};
+// The cookie of an own Route URI: it verifies with the caller's tag, so the tag that fits tells the direction.
+std::optional<RouteCookie> open_either_way(std::string_view text, const Message& m, const CallIdentity& call, const core::KeyRing& keys,
+                                           bool& from_caller) noexcept {
+    auto cookie = open_cookie(text, call, m.from_tag(), keys);
+    from_caller = cookie.has_value();
+    if (!cookie && !m.to_tag().empty()) cookie = open_cookie(text, call, m.to_tag(), keys);
+    return cookie;
 }
 
-// Takes the cookie of an own Route URI: it verifies with the caller's tag, so the tag that fits tells the direction.
-void take_cookie(RouteInfo& info, const Message& m, const Uri& uri, const core::KeyRing& keys) noexcept {
-    const auto text = uri.param("sf");
+void take_cookie(RouteInfo& info, const Message& m, const CallIdentity& call, std::optional<std::string_view> text,
+                 const core::KeyRing& keys) noexcept {
     if (!text || info.cookie) return;
     info.cookie_present = true;
-    info.cookie = open_cookie(*text, m.call_id(), m.from_tag(), keys);
-    info.from_caller = info.cookie.has_value();
-    if (!info.cookie && !m.to_tag().empty()) info.cookie = open_cookie(*text, m.call_id(), m.to_tag(), keys);
+    info.cookie = open_either_way(*text, m, call, keys, info.from_caller);
 }
 
 struct RouteValue {
@@ -46,43 +44,44 @@ bool for_each_route(const Message& m, F&& f) noexcept {
 
 }  // namespace
 
-const Listener* listener_at(const core::Endpoint& e, core::Transport t, std::span<const Listener> listeners) noexcept {
-    for (const auto& l : listeners)
-        if (l.local == e && l.transport == t) return &l;
-    return nullptr;
+OwnCookie read_own_route(const Message& m, const CallIdentity& call, const Sockets& sockets, const core::KeyRing& keys) noexcept {
+    OwnCookie found;
+    const auto* h = m.first(HeaderId::route);
+    if (h == nullptr || m.next(h) != nullptr) return found;
+    const auto own = sockets.read_own_route(m.at(h->value));
+    if (own.socket == nullptr) return found;
+    found.socket = own.socket;
+    found.cookie = open_either_way(own.cookie, m, call, keys, found.from_caller);
+    return found;
 }
 
-const Listener* own_listener(const Uri& uri, std::span<const Listener> listeners) noexcept {
-    if (uri.scheme != Scheme::sip && uri.scheme != Scheme::sips) return nullptr;
-    const auto e = endpoint_of(uri);
-    if (!e) return nullptr;
-    const Listener* same_socket = nullptr;
-    const auto transport = uri.transport();
-    for (const auto& l : listeners) {
-        if (l.local != *e) continue;
-        if (!transport || l.transport == *transport) return &l;
-        same_socket = &l;
-    }
-    return same_socket;
-}
-
-RouteInfo read_routes(const Message& m, const Uri& uri, std::span<const Listener> listeners, const core::KeyRing& keys) noexcept {
+RouteInfo read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own_cookie, const Sockets& sockets,
+                      const core::KeyRing& keys) noexcept {
     RouteInfo info;
+    const auto* const first = m.first(HeaderId::route);
+    if (first == nullptr) return info;
     // A strict router before us put the URI of our Record-Route into the Request-URI (§16.4).
-    if (uri.param("sf") && uri.param("lr") && own_listener(uri, listeners) != nullptr && m.first(HeaderId::route) != nullptr) {
+    if (uri.param("sf") && uri.param("lr") && sockets.named_by(uri) != nullptr) {
         info.strict_upstream = true;
-        info.towards = own_listener(uri, listeners);
-        take_cookie(info, m, uri, keys);
+        info.towards = sockets.named_by(uri);
+        take_cookie(info, m, call, uri.param("sf"), keys);
+    } else if (own_cookie.socket != nullptr) {
+        info.own[info.own_count++] = {first, m.at(first->value)};
+        info.towards = own_cookie.socket;
+        info.cookie_present = true;
+        info.cookie = own_cookie.cookie;
+        info.from_caller = own_cookie.from_caller;
+        return info;
     }
     RouteValue last;
     const bool ok = for_each_route(m, [&](const RouteValue& v) {
         last = v;
         if (!info.next.empty()) return info.strict_upstream;  // a strict upstream needs the very last value
-        const auto* own = own_listener(v.uri, listeners);
+        const auto* own = sockets.named_by(v.uri);
         if (own != nullptr && info.own_count < info.own.size()) {
             info.own[info.own_count++] = {v.header, v.value};
             info.towards = own;
-            take_cookie(info, m, v.uri, keys);
+            take_cookie(info, m, call, v.uri.param("sf"), keys);
             return true;
         }
         info.next = v.value;
@@ -100,8 +99,11 @@ RouteInfo read_routes(const Message& m, const Uri& uri, std::span<const Listener
     return info;
 }
 
-bool is_loop(const Message& m, std::uint32_t loop, std::span<const Listener> listeners) noexcept {
-    for (const auto* h = m.first(HeaderId::via); h != nullptr; h = m.next(h)) {
+bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept {
+    const auto* h = m.first(HeaderId::via);
+    // The sender's own Via, and no other: only one that has our form needs a look.
+    if (h->value == m.top_via().value && m.next(h) == nullptr && !read_branch(m.at(m.top_via().branch))) return false;
+    for (; h != nullptr; h = m.next(h)) {
         auto rest = m.at(h->value);
         for (std::string_view one; next_value(rest, one);) {
             const auto semicolon = one.find(';');
@@ -115,8 +117,8 @@ bool is_loop(const Message& m, std::uint32_t loop, std::span<const Listener> lis
             if (space == std::string_view::npos) continue;
             const auto sent_by = core::Endpoint::parse(head.substr(space + 1), 5060);
             if (!sent_by) continue;
-            for (const auto& l : listeners)
-                if (l.local == *sent_by) return true;
+            for (const auto& s : sockets.all())
+                if (s.listener.local == *sent_by) return true;
         }
     }
     return false;

@@ -4,22 +4,16 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string_view>
 
 #include "core/keys.hpp"
-#include "sip/config.hpp"
 #include "sip/edit.hpp"
 #include "sip/message.hpp"
+#include "sip/sockets.hpp"
 #include "sip/token.hpp"
 #include "sip/uri.hpp"
 
 namespace sipfront::sip {
-
-// The listener that `uri` names by host, port and transport, or nullptr. A missing port is the scheme's default; `maddr` that
-// names us counts as the host (§16.4).
-const Listener* own_listener(const Uri& uri, std::span<const Listener> listeners) noexcept;
-const Listener* listener_at(const core::Endpoint& e, core::Transport t, std::span<const Listener> listeners) noexcept;
 
 // One Route value of ours that has to go.
 struct OwnRoute {
@@ -27,11 +21,19 @@ struct OwnRoute {
     std::string_view value;
 };
 
+// The Route of nearly all in-dialog requests: our Record-Route as we wrote it, and nothing else.
+struct OwnCookie {
+    const Socket* socket = nullptr;  // nullptr: the Route set is another one, or there is none
+    std::optional<RouteCookie> cookie;
+    bool from_caller = true;
+};
+OwnCookie read_own_route(const Message& m, const CallIdentity& call, const Sockets& sockets, const core::KeyRing& keys) noexcept;
+
 struct RouteInfo {
     std::array<OwnRoute, 2> own;  // two after a double Record-Route
     std::size_t own_count = 0;
-    const Listener* towards = nullptr;  // the listener of the last own value: requests leave from there
-    bool cookie_present = false;        // an own value had `sf=`, valid or not
+    const Socket* towards = nullptr;  // the socket of the last own value: requests leave from there
+    bool cookie_present = false;      // an own value had `sf=`, valid or not
     std::optional<RouteCookie> cookie;
     bool from_caller = true;      // which tag the cookie verified with
     std::string_view next;        // the first Route value that is not ours; empty when none is left
@@ -45,11 +47,12 @@ struct RouteInfo {
     bool malformed = false;         // a Route value that is no name-addr: 400
 };
 
-// Reads the Route set of a request. `uri` is its parsed Request-URI.
-RouteInfo read_routes(const Message& m, const Uri& uri, std::span<const Listener> listeners, const core::KeyRing& keys) noexcept;
+// Reads the Route set of a request. `uri` is its parsed Request-URI, `call` its Call-ID, `own` what read_own_route() said.
+RouteInfo read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own, const Sockets& sockets,
+                      const core::KeyRing& keys) noexcept;
 
 // Whether any Via below the top one is ours with the same loop part: the request came around unchanged (§16.3 step 4).
-bool is_loop(const Message& m, std::uint32_t loop, std::span<const Listener> listeners) noexcept;
+bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept;
 
 // The branch of the Via value below the top one, which the MAC of our branch covers; empty when there is none.
 std::string_view branch_below_top(const Message& m) noexcept;

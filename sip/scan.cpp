@@ -61,14 +61,13 @@ inline Tail tail_of(const char* data, std::size_t size, std::size_t base, std::a
 }
 
 // Marks block `n` in `out`.
-inline void set(Marks& out, std::size_t n, std::uint64_t newline, std::uint64_t delimiter, std::uint64_t breaker) noexcept {
+inline void set(Marks& out, std::size_t n, std::uint64_t newline, std::uint64_t delimiter) noexcept {
     out.newline[n] = newline;
     out.delimiter[n] = delimiter;
-    out.breaker[n] = breaker;
 }
 
 inline std::size_t closed(Marks& out, std::size_t n) noexcept {
-    set(out, n, 0, 0, 0);
+    set(out, n, 0, 0);
     return n;
 }
 
@@ -78,13 +77,12 @@ std::size_t mark_scalar(const char* data, std::size_t size, Marks& out) noexcept
     std::uint64_t before = 0;
     std::size_t n = 0;
     for (std::size_t base = 0; base < size; base += block) {
-        std::uint64_t newline = 0, delimiter = 0, breaker = 0;
+        std::uint64_t newline = 0, delimiter = 0;
         for (std::size_t i = 0; i < std::min(block, size - base); ++i) {
             newline |= std::uint64_t{data[base + i] == '\n'} << i;
             delimiter |= std::uint64_t{grammar::is(data[base + i], grammar::delimiter)} << i;
-            breaker |= std::uint64_t{grammar::is(data[base + i], grammar::breaker)} << i;
         }
-        set(out, n++, newline, delimiter, breaker);
+        set(out, n++, newline, delimiter);
         if (ends_headers(data, base, newline, before)) break;
         before = newline;
     }
@@ -104,7 +102,6 @@ std::size_t call_id_scalar(const char* data, std::size_t size) noexcept {
 // 1: 0x00-0x1f, 2: SP ", 4: ( , and 8: < > 16: : ; =
 alignas(16) constexpr std::array<std::uint8_t, 16> low_nibbles = {3, 1, 3, 1, 1, 1, 1, 1, 5, 1, 17, 17, 13, 17, 9, 1};
 alignas(16) constexpr std::array<std::uint8_t, 16> high_nibbles = {1, 1, 6, 24};
-constexpr char breaker_classes = 1 | 2 | 8;
 
 inline __m128i table(const std::array<std::uint8_t, 16>& t) noexcept { return _mm_load_si128(reinterpret_cast<const __m128i*>(t.data())); }
 
@@ -118,18 +115,16 @@ inline __m128i table(const std::array<std::uint8_t, 16>& t) noexcept { return _m
 }
 
 [[gnu::target("ssse3"), gnu::always_inline]] inline void mark_block_sse(const char* p, Marks& out, std::size_t n, unsigned shift) noexcept {
-    std::uint64_t delimiter = 0, breaker = 0;
+    std::uint64_t delimiter = 0;
     for (unsigned i = 0; i < block; i += 16) {
         const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
         const auto low = _mm_shuffle_epi8(table(low_nibbles), v);
         const auto high = _mm_shuffle_epi8(table(high_nibbles), _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(0x0f)));
         const auto classes = _mm_and_si128(low, high);
         const auto plain = _mm_cmpeq_epi8(classes, _mm_setzero_si128());
-        const auto unbroken = _mm_cmpeq_epi8(_mm_and_si128(classes, _mm_set1_epi8(breaker_classes)), _mm_setzero_si128());
         delimiter |= std::uint64_t{static_cast<std::uint16_t>(~_mm_movemask_epi8(plain))} << i;
-        breaker |= std::uint64_t{static_cast<std::uint16_t>(~_mm_movemask_epi8(unbroken))} << i;
     }
-    set(out, n, newlines_sse(p) >> shift, delimiter >> shift, breaker >> shift);
+    set(out, n, newlines_sse(p) >> shift, delimiter >> shift);
 }
 
 [[gnu::target("ssse3")]] std::size_t mark_sse(const char* data, std::size_t size, Marks& out) noexcept {
@@ -183,14 +178,14 @@ inline __m128i table(const std::array<std::uint8_t, 16>& t) noexcept { return _m
 }
 
 // Octets that are in any of the classes.
-[[gnu::target("avx2"), gnu::always_inline]] inline std::uint64_t any_avx2(__m256i a, __m256i b, char classes) noexcept {
-    const auto zero = _mm256_setzero_si256(), wanted = _mm256_set1_epi8(classes);
-    return ~joined(_mm256_cmpeq_epi8(_mm256_and_si256(a, wanted), zero), _mm256_cmpeq_epi8(_mm256_and_si256(b, wanted), zero));
+[[gnu::target("avx2"), gnu::always_inline]] inline std::uint64_t any_avx2(__m256i a, __m256i b) noexcept {
+    const auto zero = _mm256_setzero_si256();
+    return ~joined(_mm256_cmpeq_epi8(a, zero), _mm256_cmpeq_epi8(b, zero));
 }
 
 [[gnu::target("avx2"), gnu::always_inline]] inline void mark_block_avx2(const char* p, Marks& out, std::size_t n, unsigned shift) noexcept {
     const auto a = classes_avx2(p), b = classes_avx2(p + 32);
-    set(out, n, newlines_avx2(p) >> shift, any_avx2(a, b, 31) >> shift, any_avx2(a, b, breaker_classes) >> shift);
+    set(out, n, newlines_avx2(p) >> shift, any_avx2(a, b) >> shift);
 }
 
 [[gnu::target("avx2")]] std::size_t mark_avx2(const char* data, std::size_t size, Marks& out) noexcept {

@@ -21,7 +21,6 @@ struct Marks {
     using Bits = std::array<std::uint64_t, longest / block + 2>;
     Bits newline;    // LF
     Bits delimiter;  // controls, SP and any of " ( , : ; < = >
-    Bits breaker;    // of those: controls, SP and any of " < >
 };
 
 struct Kernel {
@@ -96,11 +95,33 @@ private:
     std::size_t at_, end_;
 };
 
-// Where the readers of values get their cursors from: a message that is marked, or plain text.
+// Of those that another cursor finds, the ones of a class.
+template <int Class>
+class Among {
+public:
+    Among(const char* data, Cursor all, std::size_t end) noexcept : data_{data}, all_{all}, end_{end} {}
+    std::size_t next() noexcept {
+        auto at = all_.next();
+        while (at < end_ && !grammar::is(data_[at], Class)) at = all_.next();
+        return at;
+    }
+    void seek(std::size_t from) noexcept { all_.seek(from); }
+
+private:
+    const char* data_;
+    Cursor all_;
+    std::size_t end_;
+};
+
+// Where the readers of values get their cursors from: a message that is marked, or plain text. Breakers are those delimiters that
+// end a URI: controls, SP and any of " < >.
 struct Marked {
+    const char* data;
     const Marks& marks;
     [[nodiscard]] Cursor delimiters(std::size_t from, std::size_t end) const noexcept { return {marks.delimiter, from, end}; }
-    [[nodiscard]] Cursor breakers(std::size_t from, std::size_t end) const noexcept { return {marks.breaker, from, end}; }
+    [[nodiscard]] Among<grammar::breaker> breakers(std::size_t from, std::size_t end) const noexcept {
+        return {data, delimiters(from, end), end};
+    }
 };
 struct Plain {
     const char* data;

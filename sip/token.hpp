@@ -7,10 +7,13 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 #include "core/endpoint.hpp"
+#include "core/hash.hpp"
 #include "core/keys.hpp"
 #include "core/types.hpp"
+#include "sip/grammar.hpp"
 
 namespace sipfront::sip {
 
@@ -29,6 +32,31 @@ struct TokenText {
 };
 
 inline constexpr std::string_view magic_cookie = "z9hG4bK";  // RFC 3261 §8.1.1.7
+inline bool has_magic_cookie(std::string_view branch) noexcept {
+    return branch.size() >= magic_cookie.size() && grammar::spells<"z9hG4bK">(branch.data());
+}
+
+// A Call-ID as tokens are bound to it: by a digest under the key that signs. The steering hash is such a digest and is not
+// made twice.
+class CallIdentity {
+public:
+    template <class Text>
+    requires std::is_convertible_v<const Text&, std::string_view> CallIdentity(const Text& call_id)
+    noexcept : text_{call_id} {}  // NOLINT(google-explicit-constructor): any text is one
+    // `digest`: of `call_id` under `key`.
+    CallIdentity(std::string_view call_id, std::uint64_t digest, const core::SipKey& key) noexcept
+        : text_{call_id}, digest_{digest}, key_{&key} {}
+
+    [[nodiscard]] std::string_view text() const noexcept { return text_; }
+    [[nodiscard]] std::uint64_t digest(const core::Key& key) const noexcept {
+        return key_ != nullptr && *key_ == key.digest ? digest_ : core::siphash13(key.digest, text_);
+    }
+
+private:
+    std::string_view text_;
+    std::uint64_t digest_ = 0;
+    const core::SipKey* key_ = nullptr;
+};
 
 // The branch parameter of a request that we send: z9hG4bK + 32 characters of base64url.
 struct Branch {
@@ -43,7 +71,7 @@ struct Branch {
 };
 // What the MAC covers besides the token itself: a response that quotes them otherwise is forged.
 struct BranchBinding {
-    std::string_view call_id;
+    CallIdentity call;
     std::uint32_t cseq = 0;
     std::string_view client_branch;  // branch of the Via below ours; empty for our own requests
 };
@@ -70,16 +98,16 @@ struct RouteCookie {
 };
 using CookieText = TokenText<96>;
 
-CookieText make_cookie(const RouteCookie& c, std::string_view call_id, std::string_view caller_tag, const core::KeyRing& keys) noexcept;
+CookieText make_cookie(const RouteCookie& c, const CallIdentity& call, std::string_view caller_tag, const core::KeyRing& keys) noexcept;
 // nullopt: malformed, unknown key, or the MAC does not fit this Call-ID and caller's tag.
-std::optional<RouteCookie> open_cookie(std::string_view text, std::string_view call_id, std::string_view caller_tag,
+std::optional<RouteCookie> open_cookie(std::string_view text, const CallIdentity& call, std::string_view caller_tag,
                                        const core::KeyRing& keys) noexcept;
 
 // A To tag for replies of our own: the same for each retransmission of one request (RFC 3261 §16.7, §8.2.6.2).
 TokenText<16> make_local_tag(std::string_view call_id, std::string_view from_tag, std::string_view branch,
                              const core::KeyRing& keys) noexcept;
 
-// Base64url without padding (RFC 4648 §5). `out` has room for 4 * ceil(n / 3) characters; returns the length.
+// Base64url without padding (RFC 4648 §5), twelve octets at a time. `out` has room for 4 * ceil(n / 3) characters; returns the length.
 std::size_t base64url_encode(const std::uint8_t* in, std::size_t n, char* out) noexcept;
 // Returns the number of octets, or 0 when a character is foreign or there are more than `room` octets.
 std::size_t base64url_decode(std::string_view in, std::uint8_t* out, std::size_t room) noexcept;

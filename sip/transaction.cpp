@@ -22,9 +22,9 @@ std::uint64_t TransactionTable::server_key(const Message& m, Method as) const no
     const auto& via = m.top_via();
     const auto branch = m.at(via.branch);
     core::SipHasher13 h{key_};
-    if (branch.size() > magic_cookie.size() && iequals(branch.substr(0, magic_cookie.size()), magic_cookie)) {
+    if (branch.size() > magic_cookie.size() && has_magic_cookie(branch)) {
+        h.update_u64((std::uint64_t{branch.size()} << 32) | (std::uint64_t{via.port} << 8) | static_cast<std::uint64_t>(as));
         h.update(branch);
-        h.update_u64((std::uint64_t{via.port} << 8) | static_cast<std::uint64_t>(as));
         h.update(m.at(via.host));
         if (as == Method::unknown) h.update(m.method_name());
     } else {

@@ -94,6 +94,8 @@ public:
     Transaction* create(std::uint64_t server_key);
     [[nodiscard]] Transaction* find_server(std::uint64_t key) noexcept;
     [[nodiscard]] Transaction* get(TransactionHandle h) noexcept { return slab_.get(h); }
+    [[nodiscard]] const Transaction* get(TransactionHandle h) const noexcept { return slab_.get(h); }
+    void prefetch(TransactionHandle h) const noexcept { slab_.prefetch(h); }
     [[nodiscard]] TransactionHandle handle_of(const Transaction& t) const noexcept { return slab_.handle_of(&t); }
     void prefetch_server(std::uint64_t key) const noexcept { servers_.prefetch(key); }
 

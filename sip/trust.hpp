@@ -15,13 +15,16 @@ namespace sipfront::sip {
 class TrustHeaders {
 public:
     explicit TrustHeaders(std::vector<std::string> names) : names_{std::move(names)} {
-        for (const auto& n : names_) lengths_ |= bit(n.size());
+        for (const auto& n : names_) {
+            lengths_ |= bit(n.size());
+            ids_ |= bit(static_cast<std::size_t>(parse_header_name(n)));
+        }
     }
 
     // f(const Header&) for each header field with a trusted name, any spelling, all instances.
     template <class F>
     void for_each(const Message& m, F&& f) const {
-        if (names_.empty()) return;
+        if ((m.present() & ids_) == 0) return;
         for (const auto& h : m.headers()) {
             if ((lengths_ & bit(h.name.len)) == 0) continue;
             for (const auto& n : names_) {
@@ -37,6 +40,7 @@ private:
 
     std::vector<std::string> names_;
     std::uint64_t lengths_ = 0;
+    std::uint64_t ids_ = 0;  // of their HeaderIds
 };
 
 }  // namespace sipfront::sip

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <emmintrin.h>
+
 #include "sip/grammar.hpp"
 #include "sip/scan.hpp"
 #include "sip/typed_headers.hpp"
@@ -11,8 +13,14 @@ namespace {
 
 using grammar::is;
 
+bool iequals_octets(std::string_view a, std::string_view b) noexcept {
+    for (std::size_t i = 0; i < a.size(); ++i)
+        if (grammar::lower(a[i]) != grammar::lower(b[i])) return false;
+    return true;
+}
+
 Scheme scheme_of(std::string_view name) noexcept {
-    if (iequals(name, "sip")) return Scheme::sip;
+    if (name.size() == 3 && iequals_octets(name, "sip")) return Scheme::sip;
     if (iequals(name, "sips")) return Scheme::sips;
     return iequals(name, "tel") ? Scheme::tel : Scheme::other;
 }
@@ -31,7 +39,8 @@ bool split_hostport(std::string_view& rest, Uri& uri) noexcept {
     uri.host = rest.substr(0, end);
     rest.remove_prefix(end);
     if (!rest.empty() && rest[0] == ':') {
-        end = std::min(rest.find_first_of(";?"), rest.size());
+        end = 1;
+        while (end < rest.size() && is(rest[end], grammar::digit)) ++end;
         const auto port = grammar::decimal(rest.substr(1, end - 1), 65535);
         if (!port || *port == 0) return false;
         uri.port = static_cast<std::uint16_t>(*port);
@@ -40,13 +49,65 @@ bool split_hostport(std::string_view& rest, Uri& uri) noexcept {
     return rest.empty() || rest[0] == ';' || rest[0] == '?';
 }
 
+// The ';' behind a parameter whose value begins behind `equals` and may have quotes.
+std::size_t param_end(std::string_view params, std::size_t equals) noexcept {
+    auto end = std::min(params.find(';'), params.size());
+    if (end < equals) return end;
+    for (end = equals + 1; end < params.size() && params[end] != ';';)
+        end = params[end] == '"' ? std::min(grammar::quoted_end(params, end), params.size()) : end + 1;
+    return end;
+}
+
+// The top-level comma, or the end of the text.
+std::size_t value_end(std::string_view text) noexcept {
+    std::size_t end = 0;
+    while (end < text.size() && text[end] != ',') {
+        auto behind = std::string_view::npos;
+        if (text[end] == '"') {
+            behind = grammar::quoted_end(text, end);
+        } else if (text[end] == '<') {
+            behind = text.find('>', end);
+        } else if (text[end] == '(') {
+            behind = grammar::comment_end(text, end);
+        }
+        end = behind == std::string_view::npos ? end + 1 : behind;
+    }
+    return end;
+}
+
+struct Look {
+    bool breaks;     // controls, SP, " < > or DEL
+    std::size_t at;  // of the first '@', or the size
+};
+Look look_at(std::string_view text) noexcept {
+    const auto size = text.size();
+    Look look{false, size};
+    if (size < 16) {
+        for (std::size_t i = size; i-- > 0;) {
+            look.breaks = look.breaks || grammar::breaks_uri(text[i]);
+            if (text[i] == '@') look.at = i;
+        }
+        return look;
+    }
+    const auto block = [&](std::size_t from) {
+        const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + from));
+        auto odd = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x20)), v);
+        for (const char c : {'"', '<', '>', '\x7f'}) odd = _mm_or_si128(odd, _mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+        look.breaks = look.breaks || _mm_movemask_epi8(odd) != 0;
+        const auto ats = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('@'))));
+        if (look.at == size && ats != 0) look.at = from + scan::lowest(ats);
+    };
+    for (std::size_t from = 0; from + 16 <= size; from += 16) block(from);
+    if (size % 16 != 0) block(size - 16);
+    return look;
+}
+
 }  // namespace
 
 std::optional<Uri> parse_uri(std::string_view text) noexcept {
-    const auto colon = text.find(':');
-    if (colon == std::string_view::npos || colon + 1 == text.size()) return std::nullopt;
-    if (!is(text.front(), grammar::alpha) || !grammar::all(text.substr(0, colon), grammar::scheme)) return std::nullopt;
-    if (std::ranges::any_of(text, grammar::breaks_uri)) return std::nullopt;
+    const auto colon = scheme_end({text.data()}, 0, text.size());
+    const auto look = look_at(text);
+    if (colon == std::string_view::npos || look.breaks) return std::nullopt;
     Uri uri;
     uri.scheme_name = text.substr(0, colon);
     uri.scheme = scheme_of(uri.scheme_name);
@@ -56,7 +117,8 @@ std::optional<Uri> parse_uri(std::string_view text) noexcept {
         return uri;
     }
     // No '@' can stand unescaped in a user part, so the first one ends it; ';' and '?' can (RFC 3261 §25.1, user-unreserved).
-    if (const auto at = rest.find('@'); at != std::string_view::npos) {
+    if (look.at != text.size()) {
+        const auto at = look.at - colon - 1;
         const auto userinfo = rest.substr(0, at);
         const auto password = userinfo.find(':');
         uri.user = userinfo.substr(0, password);
@@ -65,6 +127,7 @@ std::optional<Uri> parse_uri(std::string_view text) noexcept {
         rest.remove_prefix(at + 1);
     }
     if (!split_hostport(rest, uri)) return std::nullopt;
+    if (rest.empty()) return uri;
     const auto question = rest.find('?');
     if (question != std::string_view::npos) uri.headers = rest.substr(question + 1);
     rest = rest.substr(0, question);
@@ -75,6 +138,7 @@ std::optional<Uri> parse_uri(std::string_view text) noexcept {
 std::optional<std::string_view> Uri::param(std::string_view name) const noexcept { return find_param(params, name); }
 
 std::optional<core::Transport> Uri::transport() const noexcept {
+    if (params.empty()) return scheme == Scheme::sips ? std::optional{core::Transport::tls} : std::nullopt;
     const auto named = param("transport");
     const auto transport = named ? core::parse_transport(*named) : std::nullopt;
     if (scheme != Scheme::sips) return transport;
@@ -95,16 +159,15 @@ std::optional<NameAddr> parse_name_addr(std::string_view value) noexcept {
 std::optional<std::string_view> NameAddr::param(std::string_view name) const noexcept { return find_param(params, name); }
 
 std::optional<std::string_view> find_param(std::string_view params, std::string_view name) noexcept {
+    if (params.empty()) return std::nullopt;
+    const bool quotes = params.find('"') != std::string_view::npos;
     while (!params.empty()) {
-        auto equals = std::string_view::npos;
-        std::size_t end = 0;
-        while (end < params.size() && params[end] != ';') {
-            if (params[end] == '"' && equals != std::string_view::npos) {
-                end = std::min(grammar::quoted_end(params, end), params.size());
-                continue;
-            }
-            if (params[end] == '=' && equals == std::string_view::npos) equals = end;
-            ++end;
+        auto end = std::min(params.find(';'), params.size());
+        auto equals = params.substr(0, end).find('=');
+        if (quotes) {
+            equals = params.find('=');
+            end = equals == std::string_view::npos ? end : param_end(params, equals);
+            if (equals > end) equals = std::string_view::npos;
         }
         const auto whole = params.substr(0, end);
         if (iequals(trim(whole.substr(0, equals)), name))
@@ -116,17 +179,11 @@ std::optional<std::string_view> find_param(std::string_view params, std::string_
 
 bool next_value(std::string_view& rest, std::string_view& one) noexcept {
     while (!rest.empty()) {
-        std::size_t end = 0;
-        while (end < rest.size() && rest[end] != ',') {
-            auto behind = std::string_view::npos;
-            if (rest[end] == '"') {
-                behind = grammar::quoted_end(rest, end);
-            } else if (rest[end] == '<') {
-                behind = rest.find('>', end);
-            } else if (rest[end] == '(') {
-                behind = grammar::comment_end(rest, end);
-            }
-            end = behind == std::string_view::npos ? end + 1 : behind;
+        auto end = rest.find(',');
+        if (end == std::string_view::npos) [[likely]] {
+            end = rest.size();
+        } else {
+            end = value_end(rest);
         }
         one = trim(rest.substr(0, end));
         rest.remove_prefix(std::min(end + 1, rest.size()));
@@ -136,7 +193,15 @@ bool next_value(std::string_view& rest, std::string_view& one) noexcept {
 }
 
 bool iequals(std::string_view a, std::string_view b) noexcept {
-    return std::ranges::equal(a, b, [](char x, char y) { return grammar::lower(x) == grammar::lower(y); });
+    if (a.size() != b.size()) return false;
+    std::size_t i = 0;
+    for (; i + 8 <= a.size(); i += 8) {
+        const auto differing = grammar::load64(a.data() + i) ^ grammar::load64(b.data() + i);
+        if (differing == 0) continue;
+        // Only the case bit may differ, and then only that of letters.
+        if ((differing & ~0x2020202020202020U) != 0 || !iequals_octets(a.substr(i, 8), b.substr(i, 8))) return false;
+    }
+    return iequals_octets(a.substr(i), b.substr(i));
 }
 
 std::string_view trim(std::string_view s) noexcept {

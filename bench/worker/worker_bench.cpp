@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <valgrind/callgrind.h>
 
 #include "app/worker.hpp"
 #include "balancer/snapshot_builder.hpp"
@@ -204,7 +205,7 @@ int main(int argc, char** argv) {
     snapshots.publish(balancer::build_snapshot(hosts, registry, health).snapshot);
     app::Switchboard switchboard{1};
     const auto keys = core::KeyRing::ephemeral();
-    app::WorkerShared shared{proxy,     keys,       core::Steering{core::random_key(), 1}, core::random_key(), core::random_key(), 1024,
+    app::WorkerShared shared{proxy,     keys,       core::Steering{keys.signing().digest, 1}, core::random_key(), core::random_key(), 1024,
                              snapshots, switchboard};
     core::Tick now{1h};
     MemoryIo io;
@@ -235,7 +236,9 @@ int main(int argc, char** argv) {
         std::size_t work = 0;
         do {
             const auto before = std::chrono::steady_clock::now();
+            if (measuring) CALLGRIND_TOGGLE_COLLECT;
             work = worker->poll(now);
+            if (measuring) CALLGRIND_TOGGLE_COLLECT;
             busy += std::chrono::steady_clock::now() - before;
             if (!traffic.answer(now, hold)) return 1;
         } while (work > 0);

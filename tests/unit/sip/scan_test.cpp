@@ -27,7 +27,7 @@ protected:
 };
 
 struct Marked {
-    std::vector<std::uint64_t> newline, delimiter, breaker;
+    std::vector<std::uint64_t> newline, delimiter;
     bool operator==(const Marked&) const = default;
 };
 
@@ -37,7 +37,7 @@ Marked mark(scan::Isa isa, std::string_view text) {
     const auto vector = [n](const scan::Marks::Bits& bits) {
         return std::vector<std::uint64_t>(bits.begin(), bits.begin() + static_cast<std::ptrdiff_t>(n) + 1);
     };
-    return {vector(marks->newline), vector(marks->delimiter), vector(marks->breaker)};
+    return {vector(marks->newline), vector(marks->delimiter)};
 }
 
 TEST_F(ScanTest, BestIsSupportedAndActive) {
@@ -56,9 +56,8 @@ TEST_F(ScanTest, MarksEveryOctetValue) {
             EXPECT_EQ(marked.newline[i / 64] >> i % 64 & 1, c == '\n') << i;
             const auto among = [&](std::string_view set) { return c < 0x20 || set.find(text[i]) != std::string_view::npos; };
             EXPECT_EQ(marked.delimiter[i / 64] >> i % 64 & 1, among(" \"(,:;<=>")) << i;
-            EXPECT_EQ(marked.breaker[i / 64] >> i % 64 & 1, among(" \"<>")) << i;
         }
-        EXPECT_EQ(marked.newline.back() | marked.delimiter.back() | marked.breaker.back(), 0U);
+        EXPECT_EQ(marked.newline.back() | marked.delimiter.back(), 0U);
     }
 }
 
@@ -138,8 +137,8 @@ TEST_F(ScanTest, CursorsAgreeWithAPlainWalk) {
             ASSERT_GE(marked.next(), end);
             ASSERT_GE(marked.next(), end);
         };
-        same(scan::Marked{*marks}.delimiters(from, end), scan::Plain{text.data()}.delimiters(from, end));
-        same(scan::Marked{*marks}.breakers(from, end), scan::Plain{text.data()}.breakers(from, end));
+        same(scan::Marked{text.data(), *marks}.delimiters(from, end), scan::Plain{text.data()}.delimiters(from, end));
+        same(scan::Marked{text.data(), *marks}.breakers(from, end), scan::Plain{text.data()}.breakers(from, end));
     }
 }
 

@@ -1,0 +1,94 @@
+#include "sip/sockets.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+namespace sipfront::sip {
+namespace {
+
+std::optional<core::Endpoint> endpoint_of(const Uri& uri, std::optional<core::Transport> transport) noexcept {
+    auto host = uri.address();
+    if (const auto maddr = uri.param("maddr")) host = core::IpAddress::parse(*maddr);
+    if (!host) return std::nullopt;
+    const auto spoken = transport.value_or(uri.scheme == Scheme::sips ? core::Transport::tls : core::Transport::udp);
+    return core::Endpoint{*host, uri.port != 0 ? uri.port : core::default_port(spoken)};
+}
+
+Socket make_socket(const Listener& l) {
+    Socket s{l, l.local.to_string(), {}, {}};
+    s.via.append("Via: SIP/2.0/").append(core::via_name(l.transport)).append(" ").append(s.sent_by).append(";branch=");
+    s.record_route = "Record-Route: <sip:" + s.sent_by;
+    if (l.transport != core::Transport::udp) s.record_route.append(";transport=").append(core::param_name(l.transport));
+    s.record_route += ";lr;sf=";
+    return s;
+}
+
+}  // namespace
+
+Sockets::Sockets(std::span<const Listener> listeners) {
+    for (const auto& l : listeners) {
+        assert(core::raw(l.id) == sockets_.size());
+        sockets_.push_back(make_socket(l));
+    }
+}
+
+const Socket* Sockets::at(const core::Endpoint& e, core::Transport t) const noexcept {
+    for (const auto& s : sockets_)
+        if (s.listener.local.port == e.port && s.listener.local == e && s.listener.transport == t) return &s;
+    return nullptr;
+}
+
+const Socket* Sockets::of(const core::Flow& flow) const noexcept {
+    const auto id = core::raw(flow.listener);
+    if (id < sockets_.size() && sockets_[id].listener.local == flow.local && sockets_[id].listener.transport == flow.transport)
+        return &sockets_[id];
+    return at(flow.local, flow.transport);
+}
+
+const Socket* Sockets::named_by(const Uri& uri) const noexcept {
+    if (uri.scheme != Scheme::sip && uri.scheme != Scheme::sips) return nullptr;
+    // IPv4 addresses have one spelling, so that most foreign ones need no reading.
+    const bool may_be = !uri.params.empty() || uri.host.front() == '[' ||
+                        std::any_of(sockets_.begin(), sockets_.end(), [&](const Socket& s) { return s.host() == uri.host; });
+    if (!may_be) return nullptr;
+    const auto transport = uri.transport();
+    const auto e = endpoint_of(uri, transport);
+    if (!e) return nullptr;
+    const Socket* same_address = nullptr;
+    for (const auto& s : sockets_) {
+        if (s.listener.local != *e) continue;
+        if (!transport || s.listener.transport == *transport) return &s;
+        same_address = &s;
+    }
+    return same_address;
+}
+
+bool Sockets::sent(const TopVia& via, const Message& m) const noexcept {
+    if (via.port != 0) {
+        const std::string_view shown{m.wire().data() + via.host.off, via.port_text.end() - via.host.off};
+        for (const auto& s : sockets_)
+            if (shown == s.sent_by) return true;
+    }
+    const auto address = core::IpAddress::parse(m.at(via.host));
+    if (!address) return false;
+    const core::Endpoint e{*address, via.port != 0 ? via.port : std::uint16_t{5060}};
+    return std::any_of(sockets_.begin(), sockets_.end(), [&](const Socket& s) { return s.listener.local == e; });
+}
+
+Sockets::OwnRoute Sockets::read_own_route(std::string_view value) const noexcept {
+    for (const auto& s : sockets_) {
+        const auto head = s.route();
+        if (!value.starts_with(head)) continue;
+        const auto rest = value.substr(head.size());
+        // One value only, and nothing behind its URI.
+        if (rest.find('>') != rest.size() - 1 || rest.find(',') != std::string_view::npos) return {};
+        const auto end = std::min(rest.find(';'), rest.size() - 1);
+        const auto behind = rest.substr(end, rest.size() - 1 - end);
+        if (!behind.empty() && (!behind.starts_with(";ftag=") || behind.find(';', 1) != std::string_view::npos)) return {};
+        return {&s, rest.substr(0, end)};
+    }
+    return {};
+}
+
+}  // namespace sipfront::sip

@@ -1,0 +1,56 @@
+// Our SIP sockets with everything that they show on the wire made once: the Via and Record-Route of each, and the spelling
+// by which we recognise our own again without reading it. RFC 3261 §16.4, §16.6 steps 4 and 8, §18.1.2.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/flow.hpp"
+#include "sip/config.hpp"
+#include "sip/message.hpp"
+#include "sip/uri.hpp"
+
+namespace sipfront::sip {
+
+struct Socket {
+    Listener listener;
+    std::string sent_by;       // "10.77.0.100:5060"
+    std::string via;           // "Via: SIP/2.0/UDP 10.77.0.100:5060;branch="
+    std::string record_route;  // "Record-Route: <sip:10.77.0.100:5060;lr;sf="
+
+    [[nodiscard]] std::string_view host() const noexcept { return std::string_view{sent_by}.substr(0, sent_by.rfind(':')); }
+    // How the value of our Record-Route begins: what comes back as a Route.
+    [[nodiscard]] std::string_view route() const noexcept { return std::string_view{record_route}.substr(14); }
+};
+
+// Immutable after construction; any thread.
+class Sockets {
+public:
+    // Ids are positions in the list.
+    explicit Sockets(std::span<const Listener> listeners);
+
+    [[nodiscard]] std::span<const Socket> all() const noexcept { return sockets_; }
+    // The socket at an address, or nullptr.
+    [[nodiscard]] const Socket* at(const core::Endpoint& e, core::Transport t) const noexcept;
+    // The socket that a message of ours leaves from or came to; falls back to at().
+    [[nodiscard]] const Socket* of(const core::Flow& flow) const noexcept;
+    // The one that `uri` names by host, port and transport, or nullptr. A missing port is the scheme's default; `maddr` that
+    // names us counts as the host (§16.4).
+    [[nodiscard]] const Socket* named_by(const Uri& uri) const noexcept;
+    // Whether a Via shows one of ours as its sent-by.
+    [[nodiscard]] bool sent(const TopVia& via, const Message& m) const noexcept;
+    // A Route value exactly as we wrote it: its socket and the text of its cookie.
+    struct OwnRoute {
+        const Socket* socket = nullptr;
+        std::string_view cookie;
+    };
+    [[nodiscard]] OwnRoute read_own_route(std::string_view value) const noexcept;
+
+private:
+    std::vector<Socket> sockets_;
+};
+
+}  // namespace sipfront::sip
