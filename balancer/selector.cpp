@@ -13,7 +13,9 @@ Selector::Selector(core::WorkerId self, core::Published<Snapshot>& published, co
 bool Selector::refresh() noexcept {
     const auto* before = snapshot_;
     snapshot_ = published_.acquire(self_);
-    return snapshot_ != before;
+    if (snapshot_ == before) return false;
+    seen_.fill({});
+    return true;
 }
 
 sip::RouteAnswer Selector::balance(const sip::RouteQuery& q) { return balance(q.call_id_hash, q.preferred, q.tried); }
@@ -82,7 +84,13 @@ void Selector::report(core::DestinationId d, sip::Outcome o) {
 }
 
 core::Zone Selector::zone_of(const core::Endpoint& e) const {
-    return snapshot_ != nullptr ? snapshot_->zone_of(e.address) : core::Zone::outside;
+    if (snapshot_ == nullptr) return core::Zone::outside;
+    if (!e.address.is_v4()) return snapshot_->zone_of(e.address);
+    const auto address = e.address.v4_host_order();
+    auto& seen = seen_[address * 0x9e3779b1U >> 23];
+    static_assert(seen_addresses == 1U << (32 - 23));
+    if (!seen.known || seen.address != address) seen = {address, snapshot_->zone_of(e.address), true};
+    return seen.zone;
 }
 
 core::DestinationId Selector::find(const core::Endpoint& e, core::Transport t) const {

@@ -81,6 +81,14 @@ private:
     // False when there is no room.
     bool gather(const HealthEvent& event);
 
+    // Zones of addresses seen lately, of the present snapshot.
+    struct Seen {
+        std::uint32_t address = 0;  // IPv4, in host order
+        core::Zone zone = core::Zone::outside;
+        bool known = false;
+    };
+    static constexpr std::size_t seen_addresses = 512;
+
     core::WorkerId self_;
     core::Published<Snapshot>& published_;
     const Snapshot* snapshot_ = nullptr;
@@ -90,6 +98,7 @@ private:
     std::size_t evidence_count_ = 0;
     std::vector<Told> told_;  // by destination id
     core::CounterArray<SelectorCount> counters_;
+    mutable std::array<Seen, seen_addresses> seen_{};
 };
 
 }  // namespace sipfront::balancer

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -62,6 +63,11 @@ public:
     [[nodiscard]] std::string to_string() const;
 
     friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
+    // In two words; the octets behind an IPv4 address are zero.
+    friend constexpr bool operator==(const IpAddress& a, const IpAddress& b) noexcept {
+        using Words = std::array<std::uint64_t, 2>;
+        return a.family_ == b.family_ && std::bit_cast<Words>(a.bytes_) == std::bit_cast<Words>(b.bytes_);
+    }
 
 private:
     std::array<std::uint8_t, 16> bytes_{};

@@ -61,6 +61,9 @@ public:
     [[nodiscard]] T* at(std::uint32_t index) noexcept {
         return index < touched_ && entries()[index].generation % 2 == 1 ? object(entries()[index]) : nullptr;
     }
+    [[nodiscard]] const T* at(std::uint32_t index) const noexcept {
+        return index < touched_ && entries()[index].generation % 2 == 1 ? object(entries()[index]) : nullptr;
+    }
     // All lines of the entry.
     void prefetch(Handle<T> h) const noexcept {
         if (h.index >= touched_) return;

@@ -14,10 +14,9 @@ DialogTable::~DialogTable() {
     });
 }
 
-std::uint64_t DialogTable::key_of(std::string_view call_id, std::string_view caller_tag) const noexcept {
+std::uint64_t DialogTable::key_of(std::uint64_t call_id_hash, std::string_view caller_tag) const noexcept {
     core::SipHasher13 h{key_};
-    h.update_u64(call_id.size());
-    h.update(call_id);
+    h.update_u64(call_id_hash);
     h.update(caller_tag);
     const auto key = h.finish();
     return key == 0 ? 1 : key;
@@ -31,7 +30,7 @@ DialogHandle DialogTable::create(std::uint64_t call_id_hash, const DialogTexts& 
         dialogs_.destroy(handle);
         return {};
     }
-    const auto key = key_of(d->get(DialogText::call_id), d->get(DialogText::caller_tag));
+    const auto key = key_of(call_id_hash, d->get(DialogText::caller_tag));
     if (const auto* known = by_key_.find(key)) {
         if (auto* old = dialogs_.get(*known); old != nullptr && old->state == DialogState::deleted) erase(*old);
     }
@@ -40,8 +39,8 @@ DialogHandle DialogTable::create(std::uint64_t call_id_hash, const DialogTexts& 
     return handle;
 }
 
-Dialog* DialogTable::find(std::string_view call_id, std::string_view caller_tag) noexcept {
-    const auto* h = by_key_.find(key_of(call_id, caller_tag));
+Dialog* DialogTable::find(std::uint64_t call_id_hash, std::string_view caller_tag) noexcept {
+    const auto* h = by_key_.find(key_of(call_id_hash, caller_tag));
     return h == nullptr ? nullptr : dialogs_.get(*h);
 }
 

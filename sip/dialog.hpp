@@ -73,14 +73,15 @@ public:
     DialogTable& operator=(const DialogTable&) = delete;
     ~DialogTable();
 
-    // An empty handle when the table or the byte room is full. `texts` are copied.
+    // An empty handle when the table or the byte room is full. `call_id_hash`: keyed, always the same for a Call-ID. `texts` are
+    // copied.
     DialogHandle create(std::uint64_t call_id_hash, const DialogTexts& texts);
     // nullptr when the dialog is gone.
     [[nodiscard]] Dialog* get(DialogHandle h) noexcept { return dialogs_.get(h); }
     [[nodiscard]] const Dialog* get(DialogHandle h) const noexcept { return dialogs_.get(h); }
     void prefetch(DialogHandle h) const noexcept { dialogs_.prefetch(h); }
     // By the caller's tag. In a request of the callee that is the To tag.
-    [[nodiscard]] Dialog* find(std::string_view call_id, std::string_view caller_tag) noexcept;
+    [[nodiscard]] Dialog* find(std::uint64_t call_id_hash, std::string_view caller_tag) noexcept;
     // Replaces texts; false (and the old ones stay) when there is no room.
     bool set_texts(Dialog& d, const DialogTexts& texts) noexcept;
     // Ends the dialog at `expires` unless erased before. Calls must come in the order of their instants.
@@ -110,7 +111,7 @@ private:
         DialogHandle oldest, newest;
     };
 
-    [[nodiscard]] std::uint64_t key_of(std::string_view call_id, std::string_view caller_tag) const noexcept;
+    [[nodiscard]] std::uint64_t key_of(std::uint64_t call_id_hash, std::string_view caller_tag) const noexcept;
     [[nodiscard]] Queue& queue_of(const Dialog& d) noexcept { return queues_[d.state == DialogState::deleted ? over : standing]; }
     void expire_in(Dialog& d, core::Tick expires, Order order) noexcept;
     void unlink(Dialog& d) noexcept;

@@ -87,6 +87,8 @@ enum class HeaderId : std::uint8_t {
     other,
     count_
 };
+// Its place in a set of header fields.
+constexpr std::uint64_t bit(HeaderId id) noexcept { return std::uint64_t{1} << static_cast<unsigned>(id); }
 // Long and compact names, any case (RFC 3261 §7.3.3 and the IANA registry).
 HeaderId parse_header_name(std::string_view token) noexcept;
 

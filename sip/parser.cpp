@@ -1,4 +1,4 @@
-// The one pass over a message: mark the blocks, then walk lines and delimiters; never octet by octet where marks do.
+// The one pass over a message: find its lines, then read each by its usual form, and octet by octet only what has another.
 #include <algorithm>
 
 #include "sip/header_names.hpp"
@@ -11,8 +11,6 @@ namespace sipfront::sip {
 namespace {
 
 constexpr std::size_t longest_message = 65507;
-
-constexpr std::uint64_t bit(HeaderId id) noexcept { return std::uint64_t{1} << static_cast<unsigned>(id); }
 
 // Offset of the first octet that is no keep-alive.
 std::size_t skip_keep_alive(std::string_view bytes) noexcept {
@@ -28,6 +26,16 @@ bool is_some_version(std::string_view s) noexcept {
            grammar::all(s.substr(4, dot - 4), grammar::digit) && grammar::all(s.substr(dot + 1), grammar::digit);
 }
 
+[[gnu::noinline]] bool odd_via(const char* data, Slice value, TopVia& via) noexcept {
+    via = {};
+    return read_via({data}, value.off, value.end(), scan::Plain{data}, via);
+}
+
+[[gnu::noinline]] bool odd_party(const char* data, Slice value, Party& party) noexcept {
+    party = {};
+    return read_party({data}, value.off, value.end(), scan::Plain{data}, party);
+}
+
 }  // namespace
 
 // Static functions over arguments, not members over fields: what the pass keeps in registers no store through a pointer to
@@ -37,26 +45,28 @@ public:
     static ParseError run(Message& m, const char* data, std::size_t size) noexcept;
 
 private:
-    using Marks = scan::Marks;
     static constexpr ParseError ok = ParseError::none;
+    // Header fields and the lines that they are folded over.
+    static constexpr std::size_t max_lines = 4 * Message::max_headers;
+    using Lines = std::array<std::uint16_t, max_lines + 1>;
 
     static void reset(Message& m, const char* data, std::size_t size) noexcept;
-    static ParseError start_line(Message& m, const char* data, const Marks& marks, std::size_t end) noexcept;
-    static ParseError request_line(Message& m, const char* data, const Marks& marks, std::size_t end) noexcept;
-    static ParseError odd_request_line(Message& m, const char* data, const Marks& marks, std::size_t end) noexcept;
+    static ParseError start_line(Message& m, const char* data, std::size_t end) noexcept;
+    static ParseError request_line(Message& m, const char* data, std::size_t end) noexcept;
+    static ParseError odd_request_line(Message& m, const char* data, std::size_t end) noexcept;
     static ParseError status_line(Message& m, std::string_view line) noexcept;
     static ParseError odd_status_line(Message& m, std::string_view line) noexcept;
-    struct Lines;
-    static void find_lines(Message& m, const char* data, const Marks& marks, std::size_t marked, Lines& lines) noexcept;
-    static ParseError index(Message& m, const char* data, const Marks& marks, std::size_t marked) noexcept;
-    static ParseError odd_header(Message& m, std::size_t index, const char* data, const Marks& marks, std::size_t begin,
-                                 std::size_t newline) noexcept;
+    // `line` to `all`: where the lines behind the start line end. `readable`: where sixteen octets can be loaded, and behind
+    // which there are no short cuts.
+    static ParseError index(Message& m, const char* data, const std::uint16_t* line, const std::uint16_t* all,
+                            const char* readable) noexcept;
+    static ParseError odd_header(Message& m, std::size_t index, const char* data, std::size_t begin, std::size_t newline) noexcept;
     static bool empty_line(Message& m, const char* data, std::size_t at) noexcept;
 
-    static ParseError values(Message& m, const char* data, const Marks& marks) noexcept;
+    static ParseError values(Message& m, const char* data, const char* readable) noexcept;
     static ParseError repeated(const Message& m, const Header& first, const Header& again) noexcept;
-    static ParseError call_id(Message& m, const char* data, const Marks& marks, Slice value) noexcept;
-    static ParseError cseq(Message& m, const char* data, const Marks& marks, Slice value) noexcept;
+    static ParseError call_id(Message& m, const char* data, Slice value, bool quick) noexcept;
+    static ParseError cseq(Message& m, const char* data, Slice value) noexcept;
     static ParseError check_whole(Message& m) noexcept;
 };
 
@@ -78,34 +88,35 @@ void Parser::reset(Message& m, const char* data, std::size_t size) noexcept {
 }
 
 ParseError Parser::run(Message& m, const char* data, std::size_t size) noexcept {
-    Marks marks;  // filled as far as the headers go
     reset(m, data, size);
-    const auto marked_blocks = scan::active->mark_headers(data, size, marks);
-    const auto marked = std::min(size, marked_blocks * scan::block);
-    const auto newline = scan::Cursor{marks.newline, 0, marked}.next();
-    const auto end = newline > 0 && data[newline - 1] == '\r' ? newline - 1 : newline;
-    auto error = start_line(m, data, marks, end);
+    Lines lines;
+    const auto count = scan::active->find_lines(data, size, lines.data(), lines.size());
+    const auto newline = count > 0 ? std::size_t{lines[0]} : size;
+    const auto end = newline > 0 && newline < size && data[newline - 1] == '\r' ? newline - 1 : newline;
+    auto error = start_line(m, data, end);
     if (error == ParseError::not_sip) return error;
     m.headers_begin_ = static_cast<std::uint16_t>(std::min(newline + 1, size));
     const auto first = [&error](ParseError e) { error = error == ok ? e : error; };
-    first(index(m, data, marks, marked));
-    first(values(m, data, marks));
+    const char* const readable = scan::active->short_cuts ? data + (size - std::min(size, names::window)) : data;
+    first(count > 0 ? index(m, data, lines.data() + 1, lines.data() + count, readable) : ParseError::no_end_of_headers);
+    if (count == lines.size()) first(ParseError::too_many_headers);
+    first(values(m, data, readable));
     first(check_whole(m));
     return error;
 }
 
-ParseError Parser::start_line(Message& m, const char* data, const Marks& marks, std::size_t end) noexcept {
+ParseError Parser::start_line(Message& m, const char* data, std::size_t end) noexcept {
     constexpr std::string_view tail = " SIP/2.0";
     if (end >= 4 && grammar::spells<"sip/">(data)) return status_line(m, {data, end});
     m.is_request_ = true;
-    if (end < 12 || !grammar::spells<" sip/2.0">(data + end - tail.size())) return odd_request_line(m, data, marks, end);
-    return request_line(m, data, marks, end - static_cast<std::size_t>(tail.size()));
+    if (end < 12 || !grammar::spells<" sip/2.0">(data + end - tail.size())) return odd_request_line(m, data, end);
+    return request_line(m, data, end - static_cast<std::size_t>(tail.size()));
 }
 
 // "METHOD SP Request-URI" in [0, end), with a proper version behind.
-ParseError Parser::request_line(Message& m, const char* data, const Marks& marks, std::size_t end) noexcept {
-    auto d = scan::Marked{data, marks}.breakers(0, end);
-    const auto space = std::min(d.next(), end);
+ParseError Parser::request_line(Message& m, const char* data, std::size_t end) noexcept {
+    scan::PlainCursor<grammar::breaker> d{data, 0, end};
+    const auto space = d.next();
     const std::string_view method{data, space};
     m.method_name_ = Text::slice(0, space);
     m.method_ = parse_method(method);
@@ -113,19 +124,19 @@ ParseError Parser::request_line(Message& m, const char* data, const Marks& marks
     if (m.method_ == Method::unknown && !grammar::is_token(method)) return ParseError::bad_start_line;
     const auto uri = space + 1;
     m.request_uri_ = Text::slice(uri, end);
-    if (uri == end || d.next() < end) return ParseError::bad_start_line;
+    if (uri == end || breaks_uri({data + uri, end - uri})) return ParseError::bad_start_line;
     return scheme_end({data}, uri, end) != npos ? ok : ParseError::bad_request_uri;
 }
 
 // Finds out what is wrong with a request line that does not end in " SIP/2.0".
-ParseError Parser::odd_request_line(Message& m, const char* data, const Marks& marks, std::size_t end) noexcept {
+ParseError Parser::odd_request_line(Message& m, const char* data, std::size_t end) noexcept {
     const std::string_view line{data, end};
     const auto trimmed = trim(line);
     const auto last = trimmed.find_last_of(" \t");
     if (last == std::string_view::npos || !iequals(trimmed.substr(last + 1, 4), "SIP/")) return ParseError::not_sip;
     const auto version = trimmed.substr(last + 1);
     if (trimmed.size() == line.size() && is_some_version(version) && !iequals(version, "SIP/2.0")) {
-        const auto error = request_line(m, data, marks, last);
+        const auto error = request_line(m, data, last);
         return error == ok ? ParseError::bad_version : error;
     }
     m.method_name_ = Text::slice(0, line.find_first_of(" \t"));
@@ -164,9 +175,9 @@ ParseError Parser::odd_status_line(Message& m, std::string_view line) noexcept {
 
 // Indexes any header field, folded ones included, from `begin` to its last LF at `newline`. Only bad_header_line and
 // too_many_headers leave it out.
-[[gnu::noinline]] ParseError Parser::odd_header(Message& m, std::size_t index, const char* data, const Marks& marks, std::size_t begin,
+[[gnu::noinline]] ParseError Parser::odd_header(Message& m, std::size_t index, const char* data, std::size_t begin,
                                                 std::size_t newline) noexcept {
-    const auto name_end = std::min(scan::Cursor{marks.delimiter, begin, newline}.next(), newline);
+    const auto name_end = scan::PlainCursor<grammar::delimiter>{data, begin, newline}.next();
     auto colon = name_end;
     while (grammar::is_blank(data[colon])) ++colon;  // the LF stops it
     const std::string_view name{data + begin, name_end - begin};
@@ -197,59 +208,23 @@ bool Parser::empty_line(Message& m, const char* data, std::size_t at) noexcept {
     return true;
 }
 
-// Where the lines of the header fields end: their last LF, folded lines joined. Stops at the empty line.
-struct Parser::Lines {
-    std::array<std::uint16_t, Message::max_headers + 1> ends;
-    std::size_t count = 0;
-    bool ended = false, too_many = false;
-};
-
-void Parser::find_lines(Message& m, const char* data, const Marks& marks, std::size_t marked, Lines& lines) noexcept {
-    auto ended = empty_line(m, data, m.headers_begin_);
-    auto* out = lines.ends.data();
-    const auto* const full = out + lines.ends.size();
-    std::size_t base = m.headers_begin_ & ~std::size_t{63};
-    auto word = marks.newline[base / 64] >> (m.headers_begin_ & 63) << (m.headers_begin_ & 63);
-    for (const auto size = m.wire_.size(); !ended;) {
-        while (word == 0) {
-            base += 64;
-            if (base >= marked) break;
-            word = marks.newline[base / 64];
-        }
-        if (word == 0) break;
-        const auto newline = base + scan::lowest(word);
-        word &= word - 1;
-        if (newline + 1 < size && static_cast<unsigned char>(data[newline + 1]) <= ' ') [[unlikely]] {
-            if (grammar::is_blank(data[newline + 1])) continue;  // RFC 3261 §7.3.1
-            ended = empty_line(m, data, newline + 1);
-        }
-        if (out == full) {
-            lines.too_many = true;
-            continue;
-        }
-        *out++ = static_cast<std::uint16_t>(newline);
-    }
-    lines.ended = ended;
-    lines.count = static_cast<std::size_t>(out - lines.ends.data());
-}
-
 // Finds the header fields from headers_begin() to the empty line. An error does not stop it.
 // The loop takes header fields of the usual form: a long name not seen before, ": ", a value without white space around, CRLF.
 // odd_header() takes all others.
-ParseError Parser::index(Message& m, const char* data, const Marks& marks, std::size_t marked) noexcept {
+ParseError Parser::index(Message& m, const char* data, const std::uint16_t* end, const std::uint16_t* all, const char* readable) noexcept {
     constexpr std::uint16_t crlf = 0x0a0d;
-    Lines lines;
-    find_lines(m, data, marks, marked, lines);
     auto error = ok;
-    const char* const loadable = data + (m.wire_.size() - std::min(m.wire_.size(), names::window));
     const char* line = data + m.headers_begin_;
+    const char* const limit = data + m.wire_.size();
     auto* h = m.headers_.data();
     const auto* const full = h + Message::max_headers;
-    const auto* const all = lines.ends.data() + lines.count;
     std::uint64_t present = 0;
-    for (const auto* end = lines.ends.data(); end != all; ++end) {
-        const char* const last = data + *end;
-        if (line < loadable) [[likely]] {
+    for (; end != all; ++end) {
+        const char* last = data + *end;
+        if (last + 1 < limit && grammar::is_blank(last[1])) [[unlikely]] {
+            if (end + 1 != all) continue;  // RFC 3261 §7.3.1: folded
+        }
+        if (line < readable) [[likely]] {
             const auto text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line));
             const auto colons = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(':'))));
             const auto length = static_cast<unsigned>(std::countr_zero(colons | 1U << 15));
@@ -273,43 +248,47 @@ ParseError Parser::index(Message& m, const char* data, const Marks& marks, std::
                 continue;
             }
         }
-        const auto e =
-            odd_header(m, static_cast<std::size_t>(h - m.headers_.data()), data, marks, static_cast<std::size_t>(line - data), *end);
+        const auto e = odd_header(m, static_cast<std::size_t>(h - m.headers_.data()), data, static_cast<std::size_t>(line - data), *end);
         if (error == ok) error = e;
         if (e != ParseError::bad_header_line && e != ParseError::too_many_headers) ++h;
         line = last + 1;
     }
     m.present_ |= present;
     m.header_count_ = static_cast<std::uint8_t>(h - m.headers_.data());
-    if (error == ok && lines.too_many) error = ParseError::too_many_headers;
-    return error == ok && !lines.ended ? ParseError::no_end_of_headers : error;
+    const bool ended = empty_line(m, data, static_cast<std::size_t>(line - data));
+    return error == ok && !ended ? ParseError::no_end_of_headers : error;
 }
 
 // Decodes the values that every message is judged by.
-ParseError Parser::values(Message& m, const char* data, const Marks& marks) noexcept {
+ParseError Parser::values(Message& m, const char* data, const char* readable) noexcept {
     auto error = ok;
     const auto judge = [&error](bool good, ParseError e) {
         if (!good && error == ok) error = e;
     };
-    const scan::Marked source{data, marks};
-    const Text t{data};
-    if (const auto* h = m.first(HeaderId::via))
-        judge(read_via(t, h->value.off, h->value.end(), source, m.via_), ParseError::bad_via);
-    else
+    const auto quick = [&](const Header& h) { return data + h.value.end() <= readable; };
+    if (const auto* h = m.first(HeaderId::via)) {
+        if (!quick(*h) || !plain::via(data, h->value.off, h->value.end(), m.via_))
+            judge(odd_via(data, h->value, m.via_), ParseError::bad_via);
+    } else {
         judge(false, ParseError::missing_via);
-    if (const auto* h = m.first(HeaderId::from))
-        judge(read_party(t, h->value.off, h->value.end(), source, m.from_), ParseError::bad_from);
-    else
+    }
+    if (const auto* h = m.first(HeaderId::from)) {
+        if (!quick(*h) || !plain::party(data, h->value.off, h->value.end(), m.from_))
+            judge(odd_party(data, h->value, m.from_), ParseError::bad_from);
+    } else {
         judge(false, ParseError::missing_from);
-    if (const auto* h = m.first(HeaderId::to))
-        judge(read_party(t, h->value.off, h->value.end(), source, m.to_), ParseError::bad_to);
-    else
+    }
+    if (const auto* h = m.first(HeaderId::to)) {
+        if (!quick(*h) || !plain::party(data, h->value.off, h->value.end(), m.to_))
+            judge(odd_party(data, h->value, m.to_), ParseError::bad_to);
+    } else {
         judge(false, ParseError::missing_to);
+    }
     const auto* h = m.first(HeaderId::call_id);
-    const auto id = h != nullptr ? call_id(m, data, marks, h->value) : ParseError::missing_call_id;
+    const auto id = h != nullptr ? call_id(m, data, h->value, quick(*h)) : ParseError::missing_call_id;
     judge(id == ok, id);
     h = m.first(HeaderId::cseq);
-    const auto number = h != nullptr ? cseq(m, data, marks, h->value) : ParseError::missing_cseq;
+    const auto number = h != nullptr ? cseq(m, data, h->value) : ParseError::missing_cseq;
     judge(number == ok, number);
     if ((h = m.first(HeaderId::max_forwards)) != nullptr) {
         const auto n = grammar::decimal_before(data + h->value.end(), h->value.len, 255);
@@ -346,18 +325,18 @@ ParseError Parser::repeated(const Message& m, const Header& first, const Header&
     return same ? ok : ParseError::duplicate_header;
 }
 
-ParseError Parser::call_id(Message& m, const char* data, const Marks& marks, Slice value) noexcept {
+ParseError Parser::call_id(Message& m, const char* data, Slice value, bool quick) noexcept {
     m.call_id_ = value;
     if (!value) return ParseError::bad_call_id;
-    scan::Cursor d{marks.delimiter, value.off, value.end()};
-    for (auto at = d.next(); at < value.end(); at = d.next())
-        if (static_cast<unsigned char>(data[at]) <= 0x20) return ParseError::bad_call_id;
-    return ok;
+    const std::size_t end = value.end();
+    if (quick && scan::find_delimiter(data, value.off, end) == end) return ok;
+    return Text{data}.is_solid(value.off, end) ? ok : ParseError::bad_call_id;
 }
 
-ParseError Parser::cseq(Message& m, const char* data, const Marks& marks, Slice value) noexcept {
+ParseError Parser::cseq(Message& m, const char* data, Slice value) noexcept {
     const std::size_t from = value.off, end = value.end();
-    const auto at = std::min(scan::Marked{data, marks}.breakers(from, end).next(), end);
+    auto at = from;
+    while (at < end && !grammar::is(data[at], grammar::breaker)) ++at;
     const auto number = grammar::decimal_before(data + at, at - from, 0x7fffffff);
     auto method = at + 1;
     if (at == end || data[at] != ' ' || grammar::is_lws(data[method])) [[unlikely]]

@@ -105,6 +105,8 @@ public:
     [[nodiscard]] bool idle() const noexcept { return transactions_.servers() == 0 && dialogs_.size() == 0; }
     [[nodiscard]] DialogTable& dialogs() noexcept { return dialogs_; }
     [[nodiscard]] const TransactionTable& transactions() const noexcept { return transactions_; }
+    // Different texts that answered transactions keep.
+    [[nodiscard]] std::uint32_t residues() noexcept { return transactions_.residues().size(); }
     // Ends a dialog on our side alone and gives its load back.
     void end_dialog(Dialog& d, ProxyEvent why) noexcept;
     void publish_gauges() noexcept;
@@ -142,6 +144,7 @@ private:
     void on_malformed(const Message& m, ParseError error, const core::Flow& in);
     void on_request(Request& r);
     void on_retransmission(Request& r, Transaction& t);
+    void on_repetition(Request& r, const Linger& l);
     void on_ack(Request& r);
     void forward_ack(Request& r);
     bool validate(Request& r);
@@ -184,6 +187,8 @@ private:
     void on_response(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now);
     void on_abandoned(Transaction& t, const Branch& b, const Message& m, const core::Flow& in, core::Tick now);
     void client_event(Transaction& t, fsm::Event e, const Message& m, core::Tick now);
+    bool go_compact(Transaction& t, const Message& m, core::Tick now);
+    void on_lingering_response(const Message& m, std::uint64_t call_id_hash);
     void on_result(Transaction& t, const Message& m, core::Tick now);
     void on_final(Transaction& t, const Message& m, core::Tick now);
     void forward_response(Transaction& t, const Message& m, core::Tick now);
@@ -210,6 +215,9 @@ private:
     std::string_view retry_after(std::uint64_t seed);
     std::string_view status_line(int code, std::string_view reason) noexcept;
     void write_reply(TextBuilder& b, const Message& m, int code, std::string_view extra);
+    void write_repeated(TextBuilder& b, const Message& m, std::string_view tag);
+    std::string_view residue_of(const Message& m, const Transaction& t);
+    void answer_again(const Request& r, std::string_view residue);
 
     // --- proxy_timer.cpp
     void on_timer(Transaction& t, core::Tick now);

@@ -6,7 +6,10 @@ namespace sipfront::sip {
 
 void Proxy::on_cancel(Request& r) {
     const auto& m = r.m;
-    auto* t = transactions_.find_server(transactions_.server_key(m, Method::invite));
+    const auto found = transactions_.find_server(transactions_.server_key(m, Method::invite));
+    // An answered INVITE is past cancelling, but it is known.
+    if (found.linger != nullptr && found.linger->invite) return reply(m, r.in, 200, "OK", LocalReply::cancel_ok);
+    auto* t = found.active;
     if (t == nullptr || !t->is_invite()) return reply(m, r.in, 481, "Call/Transaction Does Not Exist", LocalReply::cancel_no_transaction);
     reply(m, r.in, 200, "OK", LocalReply::cancel_ok);
     if (t->server_state != fsm::State::proceeding || t->cancelled) return;

@@ -26,17 +26,11 @@ void write_record_route(TextBuilder& b, const Socket& side, std::string_view coo
 // zone, since all of them decide where we send it.
 std::uint32_t Proxy::loop_hash(const Request& r) const noexcept {
     const auto& m = r.m;
-    const auto& key = keys_.signing();
-    core::SipHasher13 h{key.mac};
-    h.update_u64(r.call.digest(key));
-    h.update_u64((std::uint64_t{m.cseq().number} << 32) | (m.request_uri().size() << 16) | (m.from_tag().size() << 2) |
-                 static_cast<std::uint64_t>(r.in.zone));
-    h.update(m.request_uri());
-    h.update(m.from_tag());
-    h.update(m.to_tag());
+    auto h = r.call.digest(keys_.signing()) ^ (std::uint64_t{m.cseq().number} << 2) ^ static_cast<std::uint64_t>(r.in.zone);
+    for (const auto part : {m.request_uri(), m.from_tag(), m.to_tag()}) h = core::quick_hash(h, part);
     const auto* route = m.first(HeaderId::route);
-    if (route != nullptr && r.lead.route.socket == nullptr) h.update(m.at(route->value));
-    return static_cast<std::uint32_t>(h.finish() >> 16);
+    if (route != nullptr && r.lead.route.socket == nullptr) h = core::quick_hash(h, m.at(route->value));
+    return static_cast<std::uint32_t>(h >> 16);
 }
 
 bool Proxy::transmit(std::string_view bytes, const core::Flow& to) {

@@ -1,5 +1,6 @@
 // Replies that we make ourselves (RFC 3261 §8.2.6, §16.7).
 #include <cassert>
+#include <cstring>
 
 #include "sip/proxy.hpp"
 #include "sip/text_builder.hpp"
@@ -57,6 +58,16 @@ std::string_view Proxy::status_line(int code, std::string_view reason) noexcept 
 
 // Everything behind the status line and the first Via value.
 void Proxy::write_reply(TextBuilder& b, const Message& m, int code, std::string_view extra) {
+    const bool needs_tag = code > 100 && m.to_tag().empty();
+    const auto tag = needs_tag ? make_local_tag(m.call_id(), m.from_tag(), m.at(m.top_via().branch), keys_) : TokenText<16>{};
+    write_repeated(b, m, tag.view());
+    b << extra;
+    if (code > 100 && !config_.server_name.empty()) b << "Server: " << config_.server_name << "\r\n";
+    b << "Content-Length: 0\r\n\r\n";
+}
+
+// What a response takes from its request (§8.2.6.2), but for the first Via value. `tag`: of To, when the request has none.
+void Proxy::write_repeated(TextBuilder& b, const Message& m, std::string_view tag) {
     const auto* via = m.first(HeaderId::via);
     if (via->value != m.top_via().value) {
         auto rest = m.at(via->value);
@@ -68,16 +79,62 @@ void Proxy::write_reply(TextBuilder& b, const Message& m, int code, std::string_
     for (const auto id : {HeaderId::from, HeaderId::to, HeaderId::call_id, HeaderId::cseq}) {
         const auto* h = m.first(id);
         if (h == nullptr) continue;
-        if (id == HeaderId::to && m.to_tag().empty() && code > 100) {
-            b << "To: " << m.at(h->value) << ";tag=" << make_local_tag(m.call_id(), m.from_tag(), m.at(m.top_via().branch), keys_).view()
-              << "\r\n";
+        if (id == HeaderId::to && !tag.empty()) {
+            b << "To: " << m.at(h->value) << ";tag=" << tag << "\r\n";
         } else {
             b << m.at(h->line);
         }
     }
-    b << extra;
-    if (code > 100 && !config_.server_name.empty()) b << "Server: " << config_.server_name << "\r\n";
-    b << "Content-Length: 0\r\n\r\n";
+}
+
+namespace {
+
+// How a residue begins; the texts follow one another, the header fields and body last.
+struct ResidueHead {
+    std::uint16_t status_line, tag;
+};
+
+}  // namespace
+
+// The response without what its request repeats, as forward_response() sends it.
+std::string_view Proxy::residue_of(const Message& m, const Transaction& t) {
+    constexpr auto repeated = [] {
+        std::uint64_t ids = 0;
+        for (const auto id : {HeaderId::via, HeaderId::from, HeaderId::to, HeaderId::call_id, HeaderId::cseq}) ids |= bit(id);
+        return ids;
+    }();
+    const bool leaves_cluster = t.target.zone == core::Zone::cluster;
+    const bool strip = !(leaves_cluster && t.reply.zone == core::Zone::cluster);
+    const auto tag = t.tagless ? m.to_tag() : std::string_view{};
+    const ResidueHead head{m.headers_begin(), static_cast<std::uint16_t>(tag.size())};
+    const auto span = scratch_.take(m.wire().size() + sizeof head);
+    TextBuilder b{span};
+    b << std::string_view{reinterpret_cast<const char*>(&head), sizeof head} << m.wire().substr(0, m.headers_begin()) << tag;
+    for (const auto& h : m.headers()) {
+        if ((bit(h.id) & repeated) != 0 || (strip && trust_.names(m, h))) continue;
+        if (h.id == HeaderId::retry_after && leaves_cluster && m.status() >= 500) continue;
+        b << m.at(h.line);
+    }
+    b << "\r\n" << m.body();
+    return b.overflowed() ? std::string_view{} : b.view();
+}
+
+// The final response of a transaction that lingers, made again from the repeated request.
+void Proxy::answer_again(const Request& r, std::string_view residue) {
+    ResidueHead head;
+    std::memcpy(&head, residue.data(), sizeof head);
+    residue.remove_prefix(sizeof head);
+    const auto room = out_.reserve(r.m.headers_end() + residue.size() + 128);
+    if (room.empty()) return drop(ProxyDrop::no_buffer);
+    TextBuilder b{room};
+    b << residue.substr(0, head.status_line) << "Via: ";
+    write_top_via(b, r.m, r.in);
+    b << "\r\n";
+    write_repeated(b, r.m, residue.substr(head.status_line, head.tag));
+    b << residue.substr(head.status_line + head.tag);
+    if (b.overflowed()) return drop(ProxyDrop::too_large);
+    out_.commit(b.size(), reply_flow(r.m, r.in));
+    counters_.responses_out[static_cast<std::size_t>(residue[8] - '0')].add();
 }
 
 void Proxy::reply(const Message& m, const core::Flow& in, int code, std::string_view reason, LocalReply why, std::string_view extra) {

@@ -123,7 +123,9 @@ void Proxy::on_request(Request& r) {
     counters_.requests_in[m.method()].add();
     if (m.method() == Method::ack) return on_ack(r);
 
-    if (auto* t = transactions_.find_server(r.lead.server_key)) return on_retransmission(r, *t);
+    const auto found = transactions_.find_server(r.lead.server_key);
+    if (found.active != nullptr) return on_retransmission(r, *found.active);
+    if (found.linger != nullptr) return on_repetition(r, *found.linger);
     if (m.method() == Method::cancel) return on_cancel(r);
     if (!validate(r)) return;
     if (m.to_tag().empty()) {
@@ -146,9 +148,17 @@ void Proxy::on_retransmission(Request& r, Transaction& t) {
     }
 }
 
+// Of a transaction that lingers. An INVITE is absorbed, for the host repeats its 2xx by itself (RFC 6026 §7.1).
+void Proxy::on_repetition(Request& r, const Linger& l) {
+    count(ProxyEvent::request_absorbed);
+    if (l.invite) return;
+    count(ProxyEvent::response_retransmitted);
+    answer_again(r, transactions_.residues().text(l.value));
+}
+
 void Proxy::on_ack(Request& r) {
     const auto& m = r.m;
-    if (auto* t = transactions_.find_server(r.lead.server_key); t != nullptr && t->is_invite()) {
+    if (auto* t = transactions_.find_server(r.lead.server_key).active; t != nullptr && t->is_invite()) {
         // RFC 6026 §7.1: an ACK to a 2xx never belongs to the server transaction, even with the INVITE's branch.
         if (t->server_state != fsm::State::accepted) {
             const bool reliable = core::is_reliable(t->reply.transport);
@@ -337,7 +347,8 @@ void Proxy::start(Request& r, const NextHop& found) {
     t->kind = m.method() == Method::invite ? Transaction::Kind::invite : Transaction::Kind::request;
     t->method = m.method();
     t->route = hop.route;
-    t->initial = initial;
+    t->initial = t->tagless = initial;
+    t->old_branch = !has_magic_cookie(m.at(m.top_via().branch));
     t->record_routed = hop.record_route;
     t->dialog = hop.dialog;
     t->call_id_hash = r.call_id_hash;

@@ -44,6 +44,7 @@ void Proxy::on_response(const Message& m, const core::Flow& in, std::uint64_t ca
     auto* t = transactions_.get(branch->transaction);
     // RFC 6026 §7.3: a response without a transaction is dropped, no longer forwarded. The Call-ID tells a transaction of this
     // process from one that a former life of this node, with the same keys, had under the same handle.
+    if (t == nullptr && branch->node == config_.node) return on_lingering_response(m, call_id_hash);
     if (t == nullptr || branch->node != config_.node || t->call_id_hash != call_id_hash) return drop(ProxyDrop::stray_response);
     if (branch->attempt != t->attempt || branch->mac != t->branch_mac) {
         if (!verify_branch(m.at(m.top_via().branch), {identity(m, call_id_hash), m.cseq().number, branch_below_top(m)}, keys_))
@@ -115,7 +116,48 @@ void Proxy::client_event(Transaction& t, fsm::Event e, const Message& m, core::T
     } else {
         send_ack(t, m, t.target, false);  // a retransmitted failure
     }
-    transactions_.settle(t);
+    if (!go_compact(t, m, now)) transactions_.settle(t);
+}
+
+// Once the final response is through, all that is left of a call's transactions is to absorb and answer repetitions.
+bool Proxy::go_compact(Transaction& t, const Message& m, core::Tick now) {
+    const bool answered = t.server_state == fsm::State::completed && t.client_state == fsm::State::completed;
+    const bool accepted = t.server_state == fsm::State::accepted && t.client_state == fsm::State::accepted;
+    if (t.is_invite() ? !accepted : !answered || t.response || !t.answered_up) return false;
+    if (!transactions_.may_linger(t)) return false;
+    auto residue = Residues::none;
+    if (!t.is_invite()) {
+        residue = transactions_.residues().hold(residue_of(m, t));
+        if (residue == Residues::none) return drop(ProxyDrop::no_image_room), false;
+    }
+    if (transactions_.linger(t, residue, now + t1x64_)) return true;
+    if (residue != Residues::none) transactions_.residues().release(residue);
+    return false;
+}
+
+// A response whose transaction lingers, if any does: the Via below ours tells. A 2xx to an INVITE goes through (RFC 6026 §7.2), every
+// other repetition is absorbed.
+void Proxy::on_lingering_response(const Message& m, std::uint64_t call_id_hash) {
+    TopVia below;
+    if (!via_below_top(m, below)) return drop(ProxyDrop::stray_response);
+    const auto found = transactions_.find_server(transactions_.server_key(m, below, m.cseq().method));
+    if (found.linger == nullptr) return drop(ProxyDrop::stray_response);
+    if (!found.linger->invite || m.status() < 200 || m.status() > 299) return drop(ProxyDrop::late_response);
+    if (!verify_branch(m.at(m.top_via().branch), {identity(m, call_id_hash), m.cseq().number, m.at(below.branch)}, keys_))
+        return drop(ProxyDrop::forged_response);
+    const auto& l = *found.linger;
+    core::Flow to;
+    to.remote = {core::IpAddress::v4(l.value), l.port};
+    to.local = sockets_.all()[core::raw(l.listener)].listener.local;
+    to.listener = l.listener;
+    to.zone = l.reply_zone;
+    EditList edits{m};
+    edits.erase_value(m, *m.first(HeaderId::via), m.at(m.top_via().value));
+    edit_trust(edits, m, l.target_zone, l.reply_zone, nullptr);
+    const auto room = edits.overflowed() ? std::span<char>{} : out_.reserve(edits.size());
+    if (room.size() < edits.size() || room.empty()) return drop(ProxyDrop::no_buffer);
+    out_.commit(edits.write(room), to);
+    counters_.responses_out[2].add();
 }
 
 void Proxy::on_result(Transaction& t, const Message& m, core::Tick now) {
@@ -209,8 +251,9 @@ void Proxy::forward_response(Transaction& t, const Message& m, core::Tick now) {
     const auto room = out_.reserve(edits.size());
     if (room.size() < edits.size() || room.empty()) return drop(ProxyDrop::no_buffer);
     const auto n = edits.write(room);
-    // Kept for retransmitted requests: all but a 2xx to INVITE, which the host itself repeats.
-    if (!t.is_invite() || m.status() >= 300 || m.status() < 200) {
+    // Kept for retransmitted requests: all but a 2xx to INVITE, which the host itself repeats, and finals that can be made again.
+    const bool again = !t.is_invite() && m.status() >= 200 && status == m.status() && transactions_.may_linger(t);
+    if (!again && (!t.is_invite() || m.status() >= 300 || m.status() < 200)) {
         if (!transactions_.keep(t.response, {room.data(), n})) drop(ProxyDrop::no_image_room);
     } else {
         transactions_.drop(t.response);

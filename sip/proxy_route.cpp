@@ -65,8 +65,8 @@ Proxy::NextHop Proxy::route_in_dialog(const Request& r) {
     const bool cluster = r.in.zone == core::Zone::cluster;
     if (!cluster && !r.routes.next.empty()) return refuse(403, "Forbidden (foreign Route)", LocalReply::forbidden_route);
     if (config_.repair_routes && r.routes.next.empty()) {
-        auto* d = dialogs_.find(m.call_id(), m.from_tag());
-        if (d == nullptr) d = dialogs_.find(m.call_id(), m.to_tag());
+        auto* d = dialogs_.find(r.call_id_hash, m.from_tag());
+        if (d == nullptr) d = dialogs_.find(r.call_id_hash, m.to_tag());
         if (d != nullptr) return repair_route(r, *d);
     }
     if (cluster) return route_from_cluster(r);

@@ -15,6 +15,7 @@ void Proxy::advance(core::Tick now, std::size_t max) {
             on_timer(t, now);
         },
         max);
+    transactions_.expire(now, max);
     for (std::size_t i = 0; i < max; ++i) {
         auto* d = dialogs_.due(now);
         if (d == nullptr) break;

@@ -1,5 +1,7 @@
 #include "sip/route.hpp"
 
+#include "sip/via.hpp"
+
 namespace sipfront::sip {
 namespace {
 
@@ -124,20 +126,38 @@ bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexc
     return false;
 }
 
-std::string_view branch_below_top(const Message& m) noexcept {
+namespace {
+
+std::string_view value_below_top(const Message& m) noexcept {
     const auto* h = m.first(HeaderId::via);
     auto rest = m.at(h->value);
     std::string_view one;
-    next_value(rest, one);
-    if (!next_value(rest, one)) {
-        h = m.next(h);
-        if (h == nullptr) return {};
-        rest = m.at(h->value);
-        if (!next_value(rest, one)) return {};
+    if (h->value != m.top_via().value) {
+        next_value(rest, one);
+        if (next_value(rest, one)) return one;
     }
-    const auto semicolon = one.find(';');
+    h = m.next(h);
+    if (h == nullptr) return {};
+    rest = m.at(h->value);
+    return next_value(rest, one) ? one : std::string_view{};
+}
+
+}  // namespace
+
+std::string_view branch_below_top(const Message& m) noexcept {
+    const auto value = value_below_top(m);
+    const auto semicolon = value.find(';');
     if (semicolon == std::string_view::npos) return {};
-    return find_param(one.substr(semicolon + 1), "branch").value_or(std::string_view{});
+    return find_param(value.substr(semicolon + 1), "branch").value_or(std::string_view{});
+}
+
+bool via_below_top(const Message& m, TopVia& via) noexcept {
+    const auto value = value_below_top(m);
+    if (value.empty() || !parse_via(value, via)) return false;
+    const auto shift = m.slice(value).off;
+    for (auto* s : {&via.value, &via.transport, &via.host, &via.port_text, &via.branch, &via.received, &via.maddr, &via.rport})
+        s->off = static_cast<std::uint16_t>(s->off + shift);
+    return true;
 }
 
 }  // namespace sipfront::sip

@@ -1,5 +1,6 @@
-// The vectorised look at a message: where its lines end and where its structure may change, 64 octets at a time. Three
-// implementations with identical results; the widest one that the machine has is chosen at start-up.
+// The vectorised look at a message: where its lines end, 64 octets at a time. Three implementations with identical results; the
+// widest one that the machine has is chosen at start-up. With `scalar` the parser takes no short cut either: it is the twin that
+// all others are compared with.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +10,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include <tmmintrin.h>
+
 #include "sip/grammar.hpp"
 
 namespace sipfront::sip::scan {
@@ -16,19 +19,13 @@ namespace sipfront::sip::scan {
 inline constexpr std::size_t block = 64;
 inline constexpr std::size_t longest = 65536;
 
-// Bit i of the whole stands for octet i of the message. Only what a scan has been over is written, and one cleared word more.
-struct Marks {
-    using Bits = std::array<std::uint64_t, longest / block + 2>;
-    Bits newline;    // LF
-    Bits delimiter;  // controls, SP and any of " ( , : ; < = >
-};
-
 struct Kernel {
-    // Marks the blocks from the start of the message (at most `longest` octets) through the one with the empty line that ends
-    // the headers, or all of them when there is none. Returns how many. Never reads beyond `size`.
-    std::size_t (*mark_headers)(const char* data, std::size_t size, Marks& out) noexcept;
+    // Offsets of the message's LFs through the one before the empty line (LF or CR LF) that ends the headers, at most `room` of
+    // them; all LFs when there is no such line. `size` is at most `longest`. Returns how many. Never reads beyond `size`.
+    std::size_t (*find_lines)(const char* data, std::size_t size, std::uint16_t* out, std::size_t room) noexcept;
     // Offset of the Call-ID header line (long or compact name); `size` when none comes before the empty line.
     std::size_t (*find_call_id_line)(const char* data, std::size_t size) noexcept;
+    bool short_cuts = true;
 };
 
 enum class Isa : std::uint8_t { scalar, sse, avx2 };
@@ -45,41 +42,29 @@ Isa best() noexcept;
 // Of a word that is not zero.
 inline std::size_t lowest(std::uint64_t word) noexcept { return static_cast<unsigned>(std::countr_zero(word)); }
 
-// The bits of the 57 octets or more from `at` on, the first one lowest.
-inline std::uint64_t window(const std::uint64_t* bits, std::size_t at) noexcept {
-    std::uint64_t w;
-    std::memcpy(&w, reinterpret_cast<const char*>(bits) + at / 8, sizeof w);
-    return w >> at % 8;
+// Which of the sixteen octets at `p` are delimiters (grammar::delimiter), the first one lowest.
+[[gnu::always_inline]] inline unsigned delimiters16(const char* p) noexcept {
+    // The classes of an octet are the bits that the entries of its two nibbles share.
+    // 1: 0x00-0x1f, 2: SP ", 4: ( , and 8: < > 16: : ; =
+    const auto low_nibbles = _mm_setr_epi8(3, 1, 3, 1, 1, 1, 1, 1, 5, 1, 17, 17, 13, 17, 9, 1);
+    const auto high_nibbles = _mm_setr_epi8(1, 1, 6, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const auto low = _mm_shuffle_epi8(low_nibbles, v);
+    const auto high = _mm_shuffle_epi8(high_nibbles, _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(0x0f)));
+    const auto none = _mm_cmpeq_epi8(_mm_and_si128(low, high), _mm_setzero_si128());
+    return static_cast<unsigned>(_mm_movemask_epi8(none)) ^ 0xffffU;
 }
 
-// Walks the marks of [from, end).
-class Cursor {
-public:
-    Cursor(const Marks::Bits& bits, std::size_t from, std::size_t end) noexcept : bits_{bits.data()}, end_{end} { seek(from); }
-    // Offset of the next one, `end` or beyond when there is none.
-    std::size_t next() noexcept {
-        while (word_ == 0) [[unlikely]] {
-                base_ = (base_ & ~std::size_t{7}) + block;
-                if (base_ >= end_) return end_;
-                word_ = window(bits_, base_);
-            }
-        const auto at = base_ + lowest(word_);
-        word_ &= word_ - 1;
-        return at;
+// The first delimiter of [at, end), or `end`. Sixteen octets are readable at any place of it.
+[[gnu::always_inline]] inline std::size_t find_delimiter(const char* data, std::size_t at, std::size_t end) noexcept {
+    for (; at < end; at += 16) {
+        if (const auto found = delimiters16(data + at); found != 0)
+            return std::min(at + static_cast<unsigned>(std::countr_zero(found)), end);
     }
-    // `from` is at most one octet behind the end.
-    void seek(std::size_t from) noexcept {
-        base_ = from;
-        word_ = window(bits_, from);
-    }
+    return end;
+}
 
-private:
-    const std::uint64_t* bits_;
-    std::uint64_t word_;
-    std::size_t base_, end_;
-};
-
-// The same walk over text that nobody marked.
+// Walks the octets of a class in [from, end), one by one.
 template <int Class>
 class PlainCursor {
 public:
@@ -95,34 +80,7 @@ private:
     std::size_t at_, end_;
 };
 
-// Of those that another cursor finds, the ones of a class.
-template <int Class>
-class Among {
-public:
-    Among(const char* data, Cursor all, std::size_t end) noexcept : data_{data}, all_{all}, end_{end} {}
-    std::size_t next() noexcept {
-        auto at = all_.next();
-        while (at < end_ && !grammar::is(data_[at], Class)) at = all_.next();
-        return at;
-    }
-    void seek(std::size_t from) noexcept { all_.seek(from); }
-
-private:
-    const char* data_;
-    Cursor all_;
-    std::size_t end_;
-};
-
-// Where the readers of values get their cursors from: a message that is marked, or plain text. Breakers are those delimiters that
-// end a URI: controls, SP and any of " < >.
-struct Marked {
-    const char* data;
-    const Marks& marks;
-    [[nodiscard]] Cursor delimiters(std::size_t from, std::size_t end) const noexcept { return {marks.delimiter, from, end}; }
-    [[nodiscard]] Among<grammar::breaker> breakers(std::size_t from, std::size_t end) const noexcept {
-        return {data, delimiters(from, end), end};
-    }
-};
+// Where the readers of values get their cursors from. Breakers are those delimiters that end a URI: controls, SP and any of " < >.
 struct Plain {
     const char* data;
     [[nodiscard]] PlainCursor<grammar::delimiter> delimiters(std::size_t from, std::size_t end) const noexcept { return {data, from, end}; }

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <cstring>
 
+#include "sip/scan.hpp"
+
 namespace sipfront::sip {
 namespace {
 
@@ -77,16 +79,20 @@ bool Sockets::sent(const TopVia& via, const Message& m) const noexcept {
 }
 
 Sockets::OwnRoute Sockets::read_own_route(std::string_view value) const noexcept {
+    constexpr std::string_view ftag = ";ftag=";
     for (const auto& s : sockets_) {
         const auto head = s.route();
         if (!value.starts_with(head)) continue;
-        const auto rest = value.substr(head.size());
-        // One value only, and nothing behind its URI.
-        if (rest.find('>') != rest.size() - 1 || rest.find(',') != std::string_view::npos) return {};
-        const auto end = std::min(rest.find(';'), rest.size() - 1);
-        const auto behind = rest.substr(end, rest.size() - 1 - end);
-        if (!behind.empty() && (!behind.starts_with(";ftag=") || behind.find(';', 1) != std::string_view::npos)) return {};
-        return {&s, rest.substr(0, end)};
+        // The cookie up to the next delimiter, a from-tag if there is one, and the end.
+        auto rest = value.substr(head.size());
+        const auto next = [&rest] { return scan::Plain{rest.data()}.delimiters(0, rest.size()).next(); };
+        const auto cookie = rest.substr(0, next());
+        rest.remove_prefix(cookie.size());
+        if (rest.starts_with(ftag)) {
+            rest.remove_prefix(ftag.size());
+            rest.remove_prefix(next());
+        }
+        return rest == ">" ? OwnRoute{&s, cookie} : OwnRoute{};
     }
     return {};
 }

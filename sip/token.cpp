@@ -119,8 +119,8 @@ std::uint64_t branch_mac(const std::uint8_t* payload, const BranchBinding& b, co
     core::SipHasher24 h{key.mac};
     h.update(as_text(payload, branch_payload));
     h.update_u64(b.call.digest(key));
-    h.update_u64(b.cseq);
-    h.update(b.client_branch);
+    h.update_u64((std::uint64_t{b.client_branch.size()} << 32) | b.cseq);
+    h.update_padded(b.client_branch);
     return h.finish();
 }
 
@@ -128,9 +128,9 @@ std::uint64_t cookie_mac(const std::uint8_t* payload, std::size_t n, const CallI
                          const core::Key& key) noexcept {
     core::SipHasher24 h{key.mac};
     h.update_u64(call.digest(key));
-    h.update_u64(n);
-    h.update(as_text(payload, n));
-    h.update(caller_tag);
+    h.update_u64((std::uint64_t{caller_tag.size()} << 32) | n);
+    h.update_padded(as_text(payload, n));
+    h.update_padded(caller_tag);
     return h.finish();
 }
 

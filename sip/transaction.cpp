@@ -1,6 +1,8 @@
 #include "sip/transaction.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cassert>
 #include <cstring>
 
 #include "sip/uri.hpp"
@@ -8,9 +10,21 @@
 namespace sipfront::sip {
 
 TransactionTable::TransactionTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SipKey& key, core::Tick start)
-    : slab_{capacity}, servers_{capacity}, wheel_{capacity, start}, bytes_{bytes}, key_{key} {}
+    : slab_{capacity},
+      servers_{capacity},
+      residues_{capacity, bytes, key.k0 ^ 0x7265736964756573},
+      start_{start},
+      ring_size_{std::bit_ceil(std::uint64_t{capacity})},
+      ring_memory_{ring_size_ * sizeof(Linger)},
+      wheel_{capacity, start},
+      bytes_{bytes},
+      key_{key} {}
 
 TransactionTable::~TransactionTable() {
+    while (first_ != last_) {
+        const auto& l = ring(first_++);
+        if (!l.invite) residues_.release(l.value);
+    }
     slab_.for_each([this](Transaction& t) {
         drop(t.request);
         drop(t.response);
@@ -18,14 +32,17 @@ TransactionTable::~TransactionTable() {
     });
 }
 
-std::uint64_t TransactionTable::server_key(const Message& m, Method as) const noexcept {
-    const auto& via = m.top_via();
+std::uint64_t TransactionTable::server_key(const Message& m, Method as) const noexcept { return server_key(m, m.top_via(), as); }
+
+std::uint64_t TransactionTable::server_key(const Message& m, const TopVia& via, Method as) const noexcept {
     const auto branch = m.at(via.branch);
     core::SipHasher13 h{key_};
     if (branch.size() > magic_cookie.size() && has_magic_cookie(branch)) {
-        h.update_u64((std::uint64_t{branch.size()} << 32) | (std::uint64_t{via.port} << 8) | static_cast<std::uint64_t>(as));
-        h.update(branch);
-        h.update(m.at(via.host));
+        const auto host = m.at(via.host);
+        h.update_u64((std::uint64_t{branch.size()} << 48) | (std::uint64_t{host.size()} << 32) | (std::uint64_t{via.port} << 8) |
+                     static_cast<std::uint64_t>(as));
+        h.update_padded(branch);
+        h.update_padded(host);
         if (as == Method::unknown) h.update(m.method_name());
     } else {
         h.update_u64((std::uint64_t{m.cseq().number} << 8) | static_cast<std::uint64_t>(as));
@@ -50,9 +67,50 @@ Transaction* TransactionTable::create(std::uint64_t server_key) {
     return t;
 }
 
-Transaction* TransactionTable::find_server(std::uint64_t key) noexcept {
+TransactionTable::Found TransactionTable::find_server(std::uint64_t key) noexcept {
     const auto* h = servers_.find(key);
-    return h == nullptr ? nullptr : slab_.get(*h);
+    if (h == nullptr) return {};
+    if (h->generation != in_ring) return {slab_.get(*h), nullptr};
+    return {nullptr, &ring(h->index)};
+}
+
+bool TransactionTable::may_linger(const Transaction& t) const noexcept {
+    return t.server_key != 0 && t.reply.remote.address.is_v4() && !core::is_reliable(t.reply.transport) && t.last_attempt == 0 &&
+           t.cancelled_attempts == 0 && !t.old_branch;
+}
+
+bool TransactionTable::linger(Transaction& t, Residues::Id residue, core::Tick due) noexcept {
+    assert(may_linger(t));
+    auto* entry = servers_.find(t.server_key);
+    if (entry == nullptr || lingering() == ring_size_) return false;
+    assert(first_ == last_ || static_cast<std::int32_t>(milliseconds(due) - ring(last_ - 1).due_ms) >= 0);
+    auto& l = ring(last_);
+    l.server_key = t.server_key;
+    l.due_ms = milliseconds(due);
+    l.invite = t.is_invite();
+    l.value = l.invite ? t.reply.remote.address.v4_host_order() : residue;
+    l.port = t.reply.remote.port;
+    l.listener = t.reply.listener;
+    l.reply_zone = t.reply.zone;
+    l.target_zone = t.target.zone;
+    *entry = {static_cast<std::uint32_t>(last_ & (ring_size_ - 1)), in_ring};
+    ++last_;
+    t.server_key = 0;
+    free(t);
+    return true;
+}
+
+void TransactionTable::expire(core::Tick now, std::size_t max) noexcept {
+    // The index is much larger than the caches: what is to be erased soon is asked for now.
+    constexpr std::uint64_t ahead = 8;
+    const auto now_ms = static_cast<std::uint32_t>(std::chrono::floor<std::chrono::milliseconds>(now - start_).count());
+    for (; max > 0 && first_ != last_; --max, ++first_) {
+        const auto& l = ring(first_);
+        if (static_cast<std::int32_t>(now_ms - l.due_ms) < 0) break;
+        if (last_ - first_ > ahead) servers_.prefetch(ring(first_ + ahead).server_key);
+        servers_.erase(l.server_key);
+        if (!l.invite) residues_.release(l.value);
+    }
 }
 
 bool TransactionTable::keep(core::Bytes& image, std::string_view bytes) noexcept {

@@ -10,10 +10,12 @@
 #include "core/flat_table.hpp"
 #include "core/flow.hpp"
 #include "core/hash.hpp"
+#include "core/reservation.hpp"
 #include "core/slab.hpp"
 #include "core/tick.hpp"
 #include "core/timer_wheel.hpp"
 #include "sip/message.hpp"
+#include "sip/residues.hpp"
 #include "sip/token.hpp"
 #include "sip/tx_fsm.hpp"
 
@@ -67,6 +69,8 @@ struct Transaction {
     bool initial = false;           // creates a dialog (or is outside of any)
     bool record_routed = false;
     bool answered_up = false;  // a response above 100 was forwarded
+    bool tagless = false;      // the request's To had no tag
+    bool old_branch = false;   // the request's branch is RFC 2543's: responses do not lead back to its key
     bool ack_kept = false;     // `request` holds the ACK, for retransmitted finals
 
     Transaction() {
@@ -77,6 +81,21 @@ struct Transaction {
     [[nodiscard]] bool is_invite() const noexcept { return kind == Kind::invite; }
     [[nodiscard]] bool ended() const noexcept { return server_state == fsm::State::terminated && client_state == fsm::State::terminated; }
 };
+
+// A transaction that is over but for repetitions, in as few octets as these need: an answered request whose final response is
+// repeated (RFC 3261 §17.2.2, Completed until Timer J), or an INVITE with a 2xx, which absorbs its own repetitions and lets those
+// of the 2xx through (RFC 6026 §7, Accepted until Timers L and M). All linger for 64*T1, so they end in the order they began.
+struct Linger {
+    std::uint64_t server_key;
+    std::uint32_t due_ms;  // since the table's start, modulo 2^32
+    std::uint32_t value;   // request: Residues::Id; INVITE: the address its responses go to, IPv4
+    std::uint16_t port;    // INVITE: the port with it
+    core::ListenerId listener;
+    bool invite : 1;
+    core::Zone reply_zone : 2;
+    core::Zone target_zone : 2;
+};
+static_assert(sizeof(Linger) == 24);
 
 // One worker's transactions: bounded, no allocation after construction.
 class TransactionTable {
@@ -90,9 +109,17 @@ public:
     // cookie by Request-URI, From tag, Call-ID, CSeq and top Via (RFC 2543).
     [[nodiscard]] std::uint64_t server_key(const Message& m, Method as) const noexcept;
 
+    // The same for a Via other than the top one: in a response, the Via of the request that came to us.
+    [[nodiscard]] std::uint64_t server_key(const Message& m, const TopVia& via, Method as) const noexcept;
+
     // nullptr when full, or when `server_key` is taken. `server_key` 0: no server side.
     Transaction* create(std::uint64_t server_key);
-    [[nodiscard]] Transaction* find_server(std::uint64_t key) noexcept;
+    // By the key of its server side, in either form. At most one of the two is set; `linger` is good until expire().
+    struct Found {
+        Transaction* active = nullptr;
+        const Linger* linger = nullptr;
+    };
+    [[nodiscard]] Found find_server(std::uint64_t key) noexcept;
     [[nodiscard]] Transaction* get(TransactionHandle h) noexcept { return slab_.get(h); }
     [[nodiscard]] const Transaction* get(TransactionHandle h) const noexcept { return slab_.get(h); }
     void prefetch(TransactionHandle h) const noexcept { slab_.prefetch(h); }
@@ -102,6 +129,15 @@ public:
     // Images are kept in the byte slab; the old one is freed. False: no room, the image is then empty.
     bool keep(core::Bytes& image, std::string_view bytes) noexcept;
     void drop(core::Bytes& image) noexcept;
+
+    // Whether a transaction can go on in the compact form; only what is sent to IPv4 over datagrams can.
+    [[nodiscard]] bool may_linger(const Transaction& t) const noexcept;
+    // Goes on in the compact form until `due`, which is the same for all that come together; `t` is gone then. False: no room,
+    // nothing has changed. An INVITE in Accepted; or a request that is answered, with the residue of its response.
+    bool linger(Transaction& t, Residues::Id residue, core::Tick due) noexcept;
+    [[nodiscard]] Residues& residues() noexcept { return residues_; }
+    // Ends those in the compact form whose time has come, at most `max`.
+    void expire(core::Tick now, std::size_t max) noexcept;
 
     // Call after deadlines or states changed: frees an ended transaction, else arms its one timer. `t` may be gone then.
     void settle(Transaction& t);
@@ -126,7 +162,9 @@ public:
             max);
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return slab_.size(); }
+    // Active and lingering ones.
+    [[nodiscard]] std::size_t size() const noexcept { return slab_.size() + lingering(); }
+    [[nodiscard]] std::size_t lingering() const noexcept { return last_ - first_; }
     // Those with a server side: what others asked of us, without our own probes and CANCELs.
     [[nodiscard]] std::size_t servers() const noexcept { return servers_.size(); }
     [[nodiscard]] std::size_t timers() const noexcept { return wheel_.size(); }
@@ -135,8 +173,23 @@ private:
     static core::Tick earliest(const Transaction& t) noexcept;
     void free(Transaction& t) noexcept;
 
+    // An active transaction's handle has an odd generation; 0 marks a place in the ring of lingering ones.
+    static constexpr std::uint32_t in_ring = 0;
+
+    [[nodiscard]] Linger& ring(std::uint64_t place) const noexcept {
+        return static_cast<Linger*>(ring_memory_.data())[place & (ring_size_ - 1)];
+    }
+    [[nodiscard]] std::uint32_t milliseconds(core::Tick t) const noexcept {
+        return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(t - start_).count());
+    }
+
     core::Slab<Transaction> slab_;
     core::FlatTable<TransactionHandle> servers_;
+    Residues residues_;
+    core::Tick start_;
+    std::uint64_t ring_size_;  // a power of two
+    std::uint64_t first_ = 0, last_ = 0;
+    core::Reservation ring_memory_;
     core::TimerWheel wheel_;
     core::ByteSlab& bytes_;
     core::SipKey key_;

@@ -26,13 +26,15 @@ public:
     void for_each(const Message& m, F&& f) const {
         if ((m.present() & ids_) == 0) return;
         for (const auto& h : m.headers()) {
-            if ((lengths_ & bit(h.name.len)) == 0) continue;
-            for (const auto& n : names_) {
-                if (!iequals(n, m.at(h.name))) continue;
-                f(h);
-                break;
-            }
+            if (names(m, h)) f(h);
         }
+    }
+    // Whether the header field has a trusted name.
+    [[nodiscard]] bool names(const Message& m, const Header& h) const {
+        if ((lengths_ & bit(h.name.len)) == 0) return false;
+        for (const auto& n : names_)
+            if (iequals(n, m.at(h.name))) return true;
+        return false;
     }
 
 private:

@@ -202,4 +202,79 @@ template <class Source>
     return true;
 }
 
+// The usual forms in a few steps of sixteen octets. Each says nothing about a value that it does not take: the readers above judge
+// it. Sixteen octets are readable at any place of the value.
+namespace plain {
+
+// `SIP/2.0/UDP host[:port]` with branch, rport and received, in any order and without white space.
+[[gnu::always_inline]] inline bool via(const char* t, std::size_t from, std::size_t end, TopVia& via) noexcept {
+    if (end - from < 16 || !grammar::spells<"sip/2.0/udp ">(t + from)) return false;
+    auto at = from + 12;
+    auto stop = scan::find_delimiter(t, at, end);
+    if (stop == at || t[at] == '[') return false;
+    Text::store(via.transport, from + 8, 3);
+    Text::store(via.host, at, stop - at);
+    if (stop < end && t[stop] == ':') {
+        at = stop + 1;
+        stop = scan::find_delimiter(t, at, end);
+        const auto port = grammar::decimal_before(t + stop, stop - at, 65535);
+        if (!port || *port == 0) return false;
+        via.port = static_cast<std::uint16_t>(*port);
+        Text::store(via.port_text, at, stop - at);
+    }
+    while (stop < end && t[stop] == ';') {
+        at = stop + 1;
+        if (grammar::spells<"branch=">(t + at)) {
+            stop = scan::find_delimiter(t, at + 7, end);
+            if (via.branch || stop <= at + 7) return false;
+            Text::store(via.branch, at + 7, stop - at - 7);
+        } else if (grammar::spells<"rport">(t + at)) {
+            stop = scan::find_delimiter(t, at + 5, end);
+            if (via.has_rport || stop != at + 5) return false;
+            via.has_rport = true;
+            if (stop < end && t[stop] == '=') {
+                stop = scan::find_delimiter(t, at + 6, end);
+                if (stop == at + 6) return false;
+                via.rport_has_value = true;
+            }
+            Text::store(via.rport, at, stop - at);
+        } else if (grammar::spells<"received=">(t + at)) {
+            stop = scan::find_delimiter(t, at + 9, end);
+            if (via.received || stop <= at + 9) return false;
+            Text::store(via.received, at + 9, stop - at - 9);
+        } else {
+            return false;
+        }
+    }
+    // A value behind a comma is somebody else's.
+    if (stop != end && t[stop] != ',') return false;
+    Text::store(via.value, from, stop - from);
+    return true;
+}
+
+// `<sip:...>` or `"name" <sip:...>`, with no parameter or with a tag alone.
+[[gnu::always_inline]] inline bool party(const char* t, std::size_t from, std::size_t end, Party& party) noexcept {
+    auto open = from;
+    if (t[from] == '"') {
+        auto close = scan::find_delimiter(t, from + 1, end);
+        while (close < end && t[close] != '"') close = scan::find_delimiter(t, close + 1, end);
+        if (close + 2 >= end || t[close - 1] == '\\' || t[close + 1] != ' ') return false;
+        open = close + 2;
+    }
+    if (open + 6 > end || t[open] != '<' || !grammar::spells<"sip:">(t + open + 1)) return false;
+    const auto uri = open + 1;
+    auto close = scan::find_delimiter(t, uri + 4, end);
+    while (close < end && !grammar::is(t[close], grammar::breaker)) close = scan::find_delimiter(t, close + 1, end);
+    if (close >= end || t[close] != '>' || close == uri + 4) return false;
+    if (close + 1 != end) {
+        const auto tag = close + 6;
+        if (tag >= end || !grammar::spells<";tag=">(t + close + 1) || scan::find_delimiter(t, tag, end) != end) return false;
+        Text::store(party.tag, tag, end - tag);
+    }
+    Text::store(party.uri, uri, close - uri);
+    return true;
+}
+
+}  // namespace plain
+
 }  // namespace sipfront::sip

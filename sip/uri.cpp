@@ -104,6 +104,8 @@ Look look_at(std::string_view text) noexcept {
 
 }  // namespace
 
+bool breaks_uri(std::string_view text) noexcept { return look_at(text).breaks; }
+
 std::optional<Uri> parse_uri(std::string_view text) noexcept {
     const auto colon = scheme_end({text.data()}, 0, text.size());
     const auto look = look_at(text);

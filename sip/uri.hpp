@@ -28,6 +28,9 @@ struct Uri {
     [[nodiscard]] std::optional<core::Transport> transport() const noexcept;
 };
 
+// Whether there is an octet that no URI has: a control, SP, " < > or DEL.
+bool breaks_uri(std::string_view text) noexcept;
+
 // nullopt: no scheme, white space or <> inside, bad port, unbalanced brackets, empty host of a sip or sips URI.
 std::optional<Uri> parse_uri(std::string_view text) noexcept;
 

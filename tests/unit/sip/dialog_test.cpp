@@ -27,15 +27,15 @@ protected:
 };
 
 TEST_F(Dialogs, AreFoundByHandleAndByCallIdWithCallersTag) {
-    const auto h = table.create(99, texts("call", "caller"));
+    const auto h = table.create(1, texts("call", "caller"));
     auto* d = table.get(h);
     ASSERT_NE(d, nullptr);
-    EXPECT_EQ(table.find("call", "caller"), d);
-    EXPECT_EQ(table.find("call", "callee"), nullptr);
-    EXPECT_EQ(table.find("calls", "caller"), nullptr);
+    EXPECT_EQ(table.find(1, "caller"), d);
+    EXPECT_EQ(table.find(1, "callee"), nullptr);
+    EXPECT_EQ(table.find(2, "caller"), nullptr);
     table.erase(*d);
     EXPECT_EQ(table.get(h), nullptr);
-    EXPECT_EQ(table.find("call", "caller"), nullptr);
+    EXPECT_EQ(table.find(1, "caller"), nullptr);
     EXPECT_EQ(bytes.used(), 0U);
 }
 
@@ -57,7 +57,7 @@ TEST_F(Dialogs, ASecondRecordOfOneCallIdLivesByItsHandle) {
     const auto second = table.create(1, texts("call", "caller"));
     ASSERT_TRUE(first && second);
     table.erase(*table.get(second));
-    EXPECT_EQ(table.find("call", "caller"), table.get(first)) << "the first one is still found";
+    EXPECT_EQ(table.find(1, "caller"), table.get(first)) << "the first one is still found";
 }
 
 TEST_F(Dialogs, ExpireInOrderAndErasedOnesLeaveTheList) {

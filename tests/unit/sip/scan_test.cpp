@@ -26,18 +26,10 @@ protected:
     ~ScanTest() override { scan::force(scan::best()); }
 };
 
-struct Marked {
-    std::vector<std::uint64_t> newline, delimiter;
-    bool operator==(const Marked&) const = default;
-};
-
-Marked mark(scan::Isa isa, std::string_view text) {
-    const auto marks = std::make_unique<scan::Marks>();
-    const auto n = scan::kernel(isa).mark_headers(text.data(), text.size(), *marks);
-    const auto vector = [n](const scan::Marks::Bits& bits) {
-        return std::vector<std::uint64_t>(bits.begin(), bits.begin() + static_cast<std::ptrdiff_t>(n) + 1);
-    };
-    return {vector(marks->newline), vector(marks->delimiter)};
+std::vector<std::uint16_t> lines(scan::Isa isa, std::string_view text, std::size_t room = 4096) {
+    std::vector<std::uint16_t> found(room);
+    found.resize(scan::kernel(isa).find_lines(text.data(), text.size(), found.data(), room));
+    return found;
 }
 
 TEST_F(ScanTest, BestIsSupportedAndActive) {
@@ -45,29 +37,45 @@ TEST_F(ScanTest, BestIsSupportedAndActive) {
     EXPECT_EQ(scan::active, &scan::kernel(scan::best()));
 }
 
-TEST_F(ScanTest, MarksEveryOctetValue) {
+TEST_F(ScanTest, FindsLineFeedsAndNothingElse) {
     std::string text;
     for (int c = 0; c < 256; ++c) text += {static_cast<char>(c), 'x'};
-    for (const auto isa : machines()) {
-        const auto marked = mark(isa, text);
-        ASSERT_EQ(marked.newline.size(), 9U);
-        for (std::size_t i = 0; i < text.size(); ++i) {
-            const auto c = static_cast<unsigned char>(text[i]);
-            EXPECT_EQ(marked.newline[i / 64] >> i % 64 & 1, c == '\n') << i;
-            const auto among = [&](std::string_view set) { return c < 0x20 || set.find(text[i]) != std::string_view::npos; };
-            EXPECT_EQ(marked.delimiter[i / 64] >> i % 64 & 1, among(" \"(,:;<=>")) << i;
+    for (const auto isa : machines()) EXPECT_EQ(lines(isa, text), std::vector<std::uint16_t>{2 * '\n'});
+}
+
+TEST_F(ScanTest, EveryOctetIsADelimiterOrNotAsTheGrammarSays) {
+    for (int c = 0; c < 256; ++c) {
+        for (std::size_t at = 0; at < 16; ++at) {
+            std::string text(16, 'x');
+            text[at] = static_cast<char>(c);
+            const bool is = static_cast<unsigned char>(c) < 0x20 || std::string_view{" \"(,:;<=>"}.find(text[at]) != std::string_view::npos;
+            EXPECT_EQ(scan::delimiters16(text.data()), is ? 1U << at : 0U) << c;
+            EXPECT_EQ(grammar::is(text[at], grammar::delimiter), is) << c;
         }
-        EXPECT_EQ(marked.newline.back() | marked.delimiter.back(), 0U);
     }
 }
 
-TEST_F(ScanTest, StopsBehindTheBlockWithTheEmptyLine) {
+TEST_F(ScanTest, StopsAtTheEmptyLine) {
     for (const std::string_view end : {"\r\n\r\n", "\n\n", "\r\n\n", "\n\r\n"})
         for (std::size_t before = 1; before < 140; ++before) {
             const auto text = std::string(before, 'a') + std::string{end} + std::string(500, '\n');
-            for (const auto isa : machines()) EXPECT_EQ(mark(isa, text).newline.size() - 1, (before + end.size() - 1) / 64 + 1) << before;
+            const auto last = static_cast<std::uint16_t>(before + end.find('\n'));
+            for (const auto isa : machines()) EXPECT_EQ(lines(isa, text), std::vector<std::uint16_t>{last}) << before;
         }
-    for (const auto isa : machines()) EXPECT_EQ(mark(isa, "a\r\r\nb\n\rc\n\r \n" + std::string(200, 'x')).newline.size() - 1, 4U);
+    // None of these is an empty line.
+    for (const auto isa : machines())
+        EXPECT_EQ(lines(isa, "a\r\r\nb\n\rc\n\r \n" + std::string(200, 'x')), (std::vector<std::uint16_t>{3, 5, 8, 11}));
+}
+
+TEST_F(ScanTest, KeepsToItsRoom) {
+    const std::string text(300, '\n');
+    std::string lone;
+    for (int i = 0; i < 100; ++i) lone += "a\n";
+    for (const auto isa : machines()) {
+        EXPECT_EQ(lines(isa, lone).size(), 100U);
+        EXPECT_EQ(lines(isa, lone, 7), (std::vector<std::uint16_t>{1, 3, 5, 7, 9, 11, 13}));
+        EXPECT_EQ(lines(isa, text), std::vector<std::uint16_t>{0});
+    }
 }
 
 TEST_F(ScanTest, AllImplementationsAgreeAndStayInside) {
@@ -78,11 +86,11 @@ TEST_F(ScanTest, AllImplementationsAgreeAndStayInside) {
         text.resize(mutator.below(text.size() + 1));
         const test::GuardPage at_end{text};
         const test::GuardPage at_start{text, test::Flush::start};
-        const auto want = mark(scan::Isa::scalar, at_end.text());
+        const auto want = lines(scan::Isa::scalar, at_end.text());
         const auto line = scan::kernel(scan::Isa::scalar).find_call_id_line(at_end.text().data(), text.size());
         for (const auto isa : machines()) {
-            ASSERT_EQ(mark(isa, at_end.text()), want);
-            ASSERT_EQ(mark(isa, at_start.text()), want);
+            ASSERT_EQ(lines(isa, at_end.text()), want);
+            ASSERT_EQ(lines(isa, at_start.text()), want);
             ASSERT_EQ(scan::kernel(isa).find_call_id_line(at_end.text().data(), text.size()), line);
             ASSERT_EQ(scan::kernel(isa).find_call_id_line(at_start.text().data(), text.size()), line);
         }
@@ -126,20 +134,14 @@ TEST_F(ScanTest, ParsingIsTheSameOnEveryMachine) {
     }
 }
 
-TEST_F(ScanTest, CursorsAgreeWithAPlainWalk) {
+TEST_F(ScanTest, SixteenAtATimeFindsWhatAPlainWalkFinds) {
     const auto& text = test::invite_with_body();
-    const auto marks = std::make_unique<scan::Marks>();
-    scan::active->mark_headers(text.data(), text.size(), *marks);
     const auto end = text.find("\r\n\r\n");
-    for (std::size_t from = 0; from < end; ++from) {
-        const auto same = [&](auto marked, auto plain) {
-            for (auto at = plain.next(); at < end; at = plain.next()) ASSERT_EQ(marked.next(), at);
-            ASSERT_GE(marked.next(), end);
-            ASSERT_GE(marked.next(), end);
-        };
-        same(scan::Marked{text.data(), *marks}.delimiters(from, end), scan::Plain{text.data()}.delimiters(from, end));
-        same(scan::Marked{text.data(), *marks}.breakers(from, end), scan::Plain{text.data()}.breakers(from, end));
-    }
+    ASSERT_GT(text.size(), end + 16);
+    for (std::size_t from = 0; from < end; ++from)
+        for (std::size_t to = from; to < end; to += 7)
+            ASSERT_EQ(scan::find_delimiter(text.data(), from, to), scan::Plain{text.data()}.delimiters(from, to).next())
+                << from << ' ' << to;
 }
 
 }  // namespace
