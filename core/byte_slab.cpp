@@ -1,6 +1,7 @@
 #include "core/byte_slab.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <new>
 
@@ -21,8 +22,12 @@ std::uint64_t mark_of(const char* block) noexcept { return reinterpret_cast<std:
 ByteSlab::ByteSlab(std::uint64_t bytes) : capacity_{std::max<std::uint64_t>(bytes / piece, 1) * piece}, memory_{capacity_} {}
 
 std::uint8_t ByteSlab::class_of(std::uint32_t size) noexcept {
-    const auto* const found = std::lower_bound(class_sizes.begin(), class_sizes.end(), size);
-    return static_cast<std::uint8_t>(found - class_sizes.begin());
+    const auto last = std::uint64_t{std::max(size, 1U)} - 1;
+    if (last < fine_classes * fine_step) return static_cast<std::uint8_t>(last / fine_step);
+    // The doubling that holds it, and which quarter of that.
+    const auto doubling = static_cast<unsigned>(std::bit_width(last)) - 10;
+    const auto quarter = (last >> (doubling + 7)) & 3;
+    return static_cast<std::uint8_t>(fine_classes + 4 * doubling + quarter);
 }
 
 char* ByteSlab::take(std::uint8_t size_class) noexcept {

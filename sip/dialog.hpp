@@ -38,8 +38,8 @@ using DialogTexts = std::array<std::string_view, static_cast<std::size_t>(Dialog
 struct Dialog {
     std::uint64_t key = 0;           // of (Call-ID, caller's tag)
     std::uint64_t call_id_hash = 0;  // the steering hash
-    core::Flow host;                 // towards the balanced host
-    core::Flow client;               // towards the other side
+    core::FarEnd host;               // the balanced host
+    core::FarEnd client;             // the other side
     core::Tick started{};
     core::Tick expires = core::Tick::max();
     core::Bytes text;

@@ -215,8 +215,9 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     const auto old = read_branch(image_.at(image_.top_via().branch));
     branch.loop = old ? old->loop : 0;
     const auto text = make_branch(branch, {identity(image_, t.call_id_hash), image_.cseq().number, branch_below_top(image_)}, keys_);
-    const auto* in = d != nullptr ? &d->client : &t.reply;
-    const auto top = make_top(hop.out, text.view(), d, t.record_routed ? in : nullptr, identity(image_, t.call_id_hash), image_.from_tag());
+    const auto client = d != nullptr ? sockets_.flow(d->client) : t.reply;
+    const auto top =
+        make_top(hop.out, text.view(), d, t.record_routed ? &client : nullptr, identity(image_, t.call_id_hash), image_.from_tag());
     EditList edits{image_};
     edits.replace(image_.headers_begin(), image_.headers_begin() + t.top_length, top);
     const auto room = hop.code == 0 && !top.empty() && !edits.overflowed() ? out_.reserve(edits.size()) : std::span<char>{};

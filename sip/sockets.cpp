@@ -48,6 +48,17 @@ const Socket* Sockets::of(const core::Flow& flow) const noexcept {
     return at(flow.local, flow.transport);
 }
 
+core::Flow Sockets::flow(const core::FarEnd& end) const noexcept {
+    core::Flow f;
+    if (const auto* s = of(end)) f.local = s->listener.local;
+    f.remote = end.remote;
+    f.listener = end.listener;
+    f.transport = end.transport;
+    f.zone = end.zone;
+    f.connection = end.connection;
+    return f;
+}
+
 const Socket* Sockets::named_by(const Uri& uri) const noexcept {
     if (uri.scheme != Scheme::sip && uri.scheme != Scheme::sips) return nullptr;
     // IPv4 addresses have one spelling, so that most foreign ones need no reading.

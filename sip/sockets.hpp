@@ -37,6 +37,12 @@ public:
     [[nodiscard]] const Socket* at(const core::Endpoint& e, core::Transport t) const noexcept;
     // The socket that a message of ours leaves from or came to; falls back to at().
     [[nodiscard]] const Socket* of(const core::Flow& flow) const noexcept;
+    [[nodiscard]] const Socket* of(const core::FarEnd& end) const noexcept {
+        const auto id = core::raw(end.listener);
+        return id < sockets_.size() ? &sockets_[id] : nullptr;
+    }
+    // The whole flow again.
+    [[nodiscard]] core::Flow flow(const core::FarEnd& end) const noexcept;
     // The one that `uri` names by host, port and transport, or nullptr. A missing port is the scheme's default; `maddr` that
     // names us counts as the host (§16.4).
     [[nodiscard]] const Socket* named_by(const Uri& uri) const noexcept;

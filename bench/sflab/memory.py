@@ -26,9 +26,10 @@ def reserve(nodes: int) -> bool:
     pages = nodes * (NODE_MEMORY_MB // 2 + 8)
     try:
         before, free = int(_COUNT.read_text()), int(_FREE.read_text())
-        _record().write_text(json.dumps({"count": before, "mounted": _mounted()}))
-        if free < pages:
-            _COUNT.write_text(str(before + pages - free))
+        added = max(pages - free, 0)
+        _record().write_text(json.dumps({"added": added, "mounted": _mounted()}))
+        if added:
+            _COUNT.write_text(str(before + added))
         if int(_FREE.read_text()) >= pages:
             if not _mounted():
                 _MOUNT.mkdir(exist_ok=True)
@@ -42,14 +43,14 @@ def reserve(nodes: int) -> bool:
 
 
 def release():
-    """Puts back what reserve() found."""
+    """Gives back as many pages as reserve() added: by difference, for others may have added theirs in between."""
     try:
         found = json.loads(_record().read_text())
-        if _mounted() and not found["mounted"]:
+        if found["added"]:
+            _COUNT.write_text(str(max(int(_COUNT.read_text()) - found["added"], 0)))
+        if _mounted() and not found["mounted"] and int(_COUNT.read_text()) == 0:
             subprocess.run(["umount", str(_MOUNT)], capture_output=True)
-        if int(_COUNT.read_text()) != found["count"]:
-            _COUNT.write_text(str(found["count"]))
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         return
     _record().unlink()
 

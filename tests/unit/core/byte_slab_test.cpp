@@ -19,10 +19,10 @@ TEST(ByteSlab, CountsTheClassOfWhatIsInUse) {
     EXPECT_EQ(a.size, 100U);
     EXPECT_EQ(slab.used(), 128U);
     auto b = slab.allocate(600);
-    EXPECT_EQ(slab.used(), 128U + 768U);
+    EXPECT_EQ(slab.used(), 128U + 640U);
     slab.free(a);
     EXPECT_FALSE(a);
-    EXPECT_EQ(slab.used(), 768U);
+    EXPECT_EQ(slab.used(), 640U);
     slab.free(b);
     slab.free(b);
     EXPECT_EQ(slab.used(), 0U);
@@ -31,9 +31,10 @@ TEST(ByteSlab, CountsTheClassOfWhatIsInUse) {
 TEST(ByteSlab, EachSizeGetsTheSmallestClassThatHoldsIt) {
     ByteSlab slab{1 << 22};
     const std::vector<std::pair<std::uint32_t, std::uint32_t>> cases{
-        {0, 64},      {1, 64},      {64, 64},      {65, 128},      {129, 256},     {257, 384},
-        {385, 512},   {513, 768},   {769, 1024},   {1025, 1536},   {1537, 2048},   {2049, 3072},
-        {3073, 4096}, {4097, 8192}, {8193, 16384}, {16384, 16384}, {16385, 65536}, {65536, 65536}};
+        {0, 32},        {1, 32},        {32, 32},       {33, 64},       {64, 64},       {65, 96},      {292, 320},
+        {480, 480},     {481, 512},     {512, 512},     {513, 640},     {640, 640},     {641, 768},    {769, 896},
+        {897, 1024},    {1024, 1024},   {1025, 1280},   {2048, 2048},   {2049, 2560},   {4096, 4096},  {4097, 5120},
+        {16384, 16384}, {16385, 20480}, {32769, 40960}, {57344, 57344}, {57345, 65536}, {65536, 65536}};
     for (const auto& [size, block] : cases) {
         auto b = slab.allocate(size);
         ASSERT_TRUE(b) << size;
