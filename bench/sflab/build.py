@@ -1,4 +1,4 @@
-"""The daemon, built if it is missing or stale."""
+"""Programs of the release build, built if they are missing or stale."""
 
 import os
 import subprocess
@@ -10,17 +10,21 @@ from .shell import LabError
 
 
 def daemon(quiet: bool = False) -> Path:
-    """The daemon to run: $SIPFRONTD as it is, else the release build, brought up to date."""
-    given = os.environ.get("SIPFRONTD")
+    return program("sipfrontd", "app", "SIPFRONTD", quiet)
+
+
+def program(target: str, folder: str, variable: str, quiet: bool = False) -> Path:
+    """The program to run: what the environment variable names as it is, else the release build's, brought up to date."""
+    given = os.environ.get(variable)
     if given:
         if not os.access(given, os.X_OK):
-            raise LabError(f"SIPFRONTD={given} cannot be run")
+            raise LabError(f"{variable}={given} cannot be run")
         return Path(given)
     tree = plan.ROOT / "build" / "release"
     if not (tree / "build.ninja").exists():
         _run(["cmake", "--preset", "release"], quiet)
-    _run(["cmake", "--build", str(tree), "--target", "sipfrontd"], quiet)
-    return tree / "app" / "sipfrontd"
+    _run(["cmake", "--build", str(tree), "--target", target], quiet)
+    return tree / folder / target
 
 
 def _run(command: list[str], quiet: bool):

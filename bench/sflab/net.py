@@ -16,12 +16,12 @@ def _sysctl(namespace: str, **values):
     inside(namespace, "sysctl", "-qw", *[f"{key.replace('__', '.')}={value}" for key, value in values.items()])
 
 
-def _no_offloads(namespace: str, device: str):
+def no_offloads(namespace: str, device: str):
     # Frames of a veth carry partial checksums and super-frames otherwise, which no DPDK port understands.
     inside(namespace, "ethtool", "-K", device, "tx", "off", "rx", "off", "gso", "off", "tso", "off", "gro", "off")
 
 
-def _add_namespace(name: str):
+def add_namespace(name: str):
     run("ip", "netns", "add", name)
     # No duplicate address detection: addresses are usable at once.
     _sysctl(name, net__ipv6__conf__all__accept_dad=0, net__ipv6__conf__default__accept_dad=0,
@@ -31,8 +31,8 @@ def _add_namespace(name: str):
 
 def _wire(namespace: str, device: str, bridge_end: str):
     inside(namespace, "ip", "link", "add", "name", device, "type", "veth", "peer", "name", bridge_end, "netns", plan.NET)
-    _no_offloads(namespace, device)
-    _no_offloads(plan.NET, bridge_end)
+    no_offloads(namespace, device)
+    no_offloads(plan.NET, bridge_end)
     _sysctl(plan.NET, **{f"net__ipv6__conf__{bridge_end}__disable_ipv6": 1})
     inside(plan.NET, "ip", "link", "set", bridge_end, "master", plan.BRIDGE, "up")
 
@@ -59,18 +59,18 @@ def isolate(namespace: str, device: str):
 
 
 def add_core():
-    _add_namespace(plan.NET)
+    add_namespace(plan.NET)
     inside(plan.NET, "ip", "link", "add", "name", plan.BRIDGE, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
     _sysctl(plan.NET, **{f"net__ipv6__conf__{plan.BRIDGE}__disable_ipv6": 1})
     inside(plan.NET, "ip", "link", "set", plan.BRIDGE, "up")
     for namespace, parts in ((plan.CLIENTS, plan.CLIENT_PARTS), (plan.HOSTS, plan.HOST_PARTS.values())):
-        _add_namespace(namespace)
+        add_namespace(namespace)
         _access(namespace, parts)
 
 
 def add_node(node: str, single: bool):
     namespace = plan.node_namespace(node)
-    _add_namespace(namespace)
+    add_namespace(namespace)
     for member in plan.members(node)[:1 if single else 2]:
         _wire(namespace, member, plan.far_end(member))
         isolate(namespace, member)
