@@ -1,5 +1,6 @@
 #include "app/admin_client.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -17,7 +18,7 @@ CallFailure unreachable(const std::string& socket, const std::string& why) {
 }
 
 std::string advice(int error) {
-    const std::string what = std::strerror(error);
+    std::string what = std::strerror(error);
     switch (error) {
         case ENOENT:
             return what + "; is the daemon running, and is admin.socket this path? (--socket)";
@@ -50,8 +51,8 @@ std::string read_line(int fd, std::chrono::milliseconds timeout, std::string& wh
 
 // Columns as wide as their widest cell; numbers to the right.
 std::string table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows) {
-    std::vector<std::size_t> width;
-    for (const auto& h : head) width.push_back(h.size());
+    std::vector<std::size_t> width(head.size());
+    std::ranges::transform(head, width.begin(), &std::string::size);
     for (const auto& row : rows)
         for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
     std::string out;

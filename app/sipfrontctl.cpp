@@ -32,7 +32,7 @@ int keygen(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     CLI::App cli{"Commands a running sipfrontd. \"sipfrontctl which\" lists the daemon's commands."};
     std::string socket = app::AdminConfig{}.socket, command;
     std::vector<std::string> arguments;
@@ -62,4 +62,7 @@ int main(int argc, char** argv) {
     }
     std::cout << (json ? result->dump(-1, ' ', false, app::Json::error_handler_t::replace) + '\n' : app::present(command, *result));
     return 0;
+} catch (const std::exception& e) {
+    std::fprintf(stderr, "sipfrontctl: %s\n", e.what());
+    return refused;
 }

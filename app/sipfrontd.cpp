@@ -3,7 +3,9 @@
 #include <barrier>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <ctime>
+#include <exception>
 #include <iostream>
 #include <latch>
 #include <memory>
@@ -225,7 +227,7 @@ int start(const app::Config& config, const Invocation& invocation) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     CLI::App cli{"SIP front end for a cluster of media servers."};
     Invocation invocation;
     cli.add_option("--config", invocation.config_files, "a configuration file; may be given several times, later ones override")
@@ -245,4 +247,7 @@ int main(int argc, char** argv) {
         return bad_config;
     }
     return invocation.check ? check(*config) : start(*config, invocation);
+} catch (const std::exception& e) {
+    std::fprintf(stderr, "sipfrontd: %s\n", e.what());
+    return failed;
 }

@@ -6,7 +6,7 @@ target_compile_options(sipfront_options INTERFACE
   -Wno-missing-field-initializers  # designated initialisers leave the rest to the defaults
   # g++ 12 sees overlaps in std::string that are none (GCC PR 105651) and unset members of temporaries that are set (PR 105562).
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
-  -fno-omit-frame-pointer
+  $<$<CONFIG:Debug>:-fno-omit-frame-pointer>
   # The baseline of every machine since 2009; wider instructions are chosen at run time (sip/scan).
   -march=x86-64-v2 -mtune=generic)
 

@@ -22,6 +22,11 @@ bool is_pci(const std::string& device) {
            device.find('.') != std::string::npos && std::isxdigit(static_cast<unsigned char>(device.front())) != 0;
 }
 
+// A memif that lends its buffers to the other process hands over one file for each memory segment, and takes but one.
+bool shares_buffers(const std::string& device) {
+    return device.starts_with("net_memif") && device.find("zero-copy=yes") != std::string::npos;
+}
+
 int run_entry(void* argument) {
     // Without it every sleep is 50 us longer.
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
@@ -85,6 +90,7 @@ core::Result<std::vector<std::string>> eal_arguments(const DataPlaneConfig& conf
     } else {
         args.insert(args.end(), {"--no-huge", "--no-shconf"});
     }
+    if (std::ranges::any_of(config.ports, shares_buffers, &PortConfig::device)) args.emplace_back("--single-file-segments");
     const auto before = args.size();
     for (const auto& p : config.ports) {
         if (is_pci(p.device)) args.insert(args.end(), {"-a", p.device});

@@ -1,262 +1,327 @@
-// The whole worker on memory I/O: full calls (record-routed, balanced, dialog kept) at a given rate and hold time on a virtual
-// clock, so that dialogs and lingering transactions hold their full population. Only the worker's polls are timed; making
-// the traffic is not. Every message the worker sends is checked: one that is dropped, mangled or misrouted ends the run.
-#include <algorithm>
+// Whole workers on memory I/O: calls (record-routed, balanced, dialog kept) or registrations at a given rate and hold time on a
+// virtual clock, so that dialogs and lingering transactions hold their full population. Only polls that find work are timed; the
+// callers and hosts around are bench/traffic's, which check every message: one that is dropped, mangled or misrouted fails the run.
+#include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
-#include <deque>
+#include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
 #include <valgrind/callgrind.h>
 
 #include "app/worker.hpp"
 #include "balancer/snapshot_builder.hpp"
+#include "bench/traffic/engine.hpp"
+#include "bench/worker/memory_io.hpp"
 
 namespace {
 
 using namespace sipfront;
 using namespace std::chrono_literals;
+using bench::MemoryIo;
+
+struct Options {
+    double rate = 20'000, hold_s = 10, seconds = 60, warm_s = 45;
+    std::uint32_t at_once = 8, workers = 1, invite_bytes = 0;
+    bool registrations = false, one_queue = false;
+    std::string json;
+};
 
 const auto vip = *core::Endpoint::parse("10.77.0.100:5060");
-const auto client = *core::Endpoint::parse("10.77.0.2:5060");
+constexpr std::uint32_t hosts = 4;
 
-// Received messages lie in a ring much larger than the caches, as a NIC's buffers do; sent ones are looked at and forgotten.
-class MemoryIo {
-public:
-    MemoryIo() : ring_(slots * slot), out_(burst * 4 * slot) {
-        for (std::size_t i = 0; i < burst * 4; ++i) free_.push_back(out_.data() + i * slot);
-    }
-    void put(std::string_view text, const core::Endpoint& from) {
-        char* room = ring_.data() + (next_++ % slots) * slot;
-        std::memcpy(room, text.data(), text.size());
-        core::Inbound in;
-        in.bytes = {room, text.size()};
-        in.flow.local = vip;
-        in.flow.remote = from;
-        waiting_.push_back(in);
-    }
-    std::size_t receive(std::span<core::Inbound> in) {
-        const auto n = std::min(in.size(), waiting_.size());
-        std::copy_n(waiting_.begin(), n, in.begin());
-        waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(n));
-        return n;
-    }
-    void release(std::span<const core::Inbound>) {}
-    void lend(core::Outbox& out) {
-        while (out.small_missing() > 0 && !free_.empty()) {
-            out.lend_small({free_.back(), slot, nullptr});
-            free_.pop_back();
-        }
-    }
-    void transmit(core::Outbox& out) {
-        sent.insert(sent.end(), out.filled().begin(), out.filled().end());
-        out.clear_filled();
-    }
-    void forget_sent() {
-        for (const auto& d : sent) free_.push_back(d.room.data);
-        sent.clear();
-    }
+core::Endpoint host(std::uint32_t i) { return {core::IpAddress::v4(0x0a4d0067 + i), 5060}; }
+// Each worker's callers have a network of their own, which tells whose a message is.
+core::Endpoint caller(std::uint32_t worker, std::uint32_t i) { return {core::IpAddress::v4(0x0a4e0002 + (worker << 8) + i), 5060}; }
+std::uint32_t owner_of(const core::IpAddress& a) { return (a.v4_host_order() >> 8) & 0xff; }
 
-    static constexpr std::size_t burst = core::Outbox::burst;
-    static constexpr std::size_t slot = 2048;
-    static constexpr std::size_t slots = 64 * 1024;  // 128 MiB
-    std::vector<core::OutDatagram> sent;
-
-private:
-    std::vector<char> ring_, out_;
-    std::vector<char*> free_;
-    std::vector<core::Inbound> waiting_;
-    std::size_t next_ = 0;
-};
-
-std::string_view header(std::string_view text, std::string_view name) {
-    const auto at = text.find(name);
-    if (at == std::string_view::npos) return {};
-    return text.substr(at, text.find("\r\n", at) + 2 - at);
+traffic::Config traffic_of(const Options& o, std::uint32_t worker) {
+    traffic::Config c;
+    for (std::uint32_t i = 0; i < 8; ++i) c.clients.push_back(caller(worker, i));
+    for (std::uint32_t i = 0; i < hosts; ++i) c.hosts.push_back(host(i));
+    c.target = vip;
+    c.hold = std::chrono::nanoseconds{static_cast<std::int64_t>(o.hold_s * 1e9)};
+    c.invite_weight = o.registrations ? 0 : 1;
+    c.register_weight = o.registrations ? 1 : 0;
+    c.invite_bytes = o.invite_bytes;
+    c.max_calls = static_cast<std::uint32_t>(o.rate / o.workers * (o.hold_s + 1)) + 65'536;
+    c.run = worker + 1;
+    return c;
 }
 
-constexpr std::string_view sdp =
-    "v=0\r\no=user1 53655765 2353687637 IN IP4 10.77.0.2\r\ns=-\r\nc=IN IP4 10.77.0.2\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0 8 "
-    "101\r\na=rtpmap:0 PCMU/8000\r\n"
-    "a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n";
-
-class Traffic {
+// One worker with its port, and the callers and hosts of its share of the calls.
+class Seat {
 public:
-    explicit Traffic(MemoryIo& io) : io_{io} {}
-
-    void invite() {
-        const auto n = number_++;
-        char text[2048];
-        const int len = std::snprintf(
-            text, sizeof text,
-            "INVITE sip:service@10.77.0.100:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 10.77.0.2:5060;branch=z9hG4bK-i-%zu\r\nFrom: \"sipfront\" "
-            "<sip:bench@10.77.0.2:5060>;tag=%zu\r\n"
-            "To: <sip:service@10.77.0.100:5060>\r\nCall-ID: %zu-bench-0123456789abcdef@10.77.0.2\r\nCSeq: 1 INVITE\r\nContact: "
-            "<sip:bench@10.77.0.2:5060>\r\n"
-            "Max-Forwards: 70\r\nSubject: Performance Test\r\nContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%.*s",
-            n, n, n, sdp.size(), static_cast<int>(sdp.size()), sdp.data());
-        io_.put({text, static_cast<std::size_t>(len)}, client);
+    Seat(std::uint32_t self, const Options& options, app::WorkerShared& shared, core::Tick now)
+        : engine{traffic_of(options, self)},
+          stats{std::make_unique<app::WorkerStats>()},
+          config_{traffic_of(options, self)},
+          out_{&Seat::flush, this},
+          rooms_(traffic::Outgoing::burst * room),
+          worker_{std::make_unique<app::Worker<MemoryIo>>(core::WorkerId{static_cast<std::uint8_t>(self)}, shared, io, *stats, now)} {
+        lend();
     }
 
-    // Answers what the worker sent, as hosts and clients would; returns false on anything unexpected.
-    bool answer(core::Tick now, core::Duration hold) {
-        for (const auto& d : io_.sent) {
-            const std::string_view text{d.room.data, d.length};
-            if (d.flow.remote == client ? !at_client(text, now, hold) : !at_host(text, d.flow.remote)) {
-                std::fprintf(stderr, "unexpected message to %s:\n%.*s\n", d.flow.remote.to_string().c_str(), static_cast<int>(text.size()),
-                             text.data());
-                return false;
-            }
+    // Callers and hosts act; what they send goes to `queue` of each seat.
+    void act(core::Tick now, std::uint32_t calls) {
+        engine.advance(now, out_);
+        engine.place(now, out_, calls);
+        out_.flush();
+    }
+    // A message that some worker sent to one of our callers or hosts.
+    void receive(const core::OutDatagram& d, core::Tick now) {
+        const traffic::In in{d.room.data, d.length, party_of(d.flow.remote), 0};
+        engine.receive({&in, 1}, now, out_);
+    }
+    void flush() { out_.flush(); }
+
+    // Polls until nothing is left to do here; the time of polls that found work.
+    bool poll(core::Tick now, bool measuring) {
+        bool any = false;
+        for (;;) {
+            const auto before = std::chrono::steady_clock::now();
+            if (measuring) CALLGRIND_TOGGLE_COLLECT;
+            const auto work = worker_->poll(now);
+            if (measuring) CALLGRIND_TOGGLE_COLLECT;
+            const auto took = std::chrono::steady_clock::now() - before;
+            if (work == 0) return any;
+            any = true;
+            if (measuring) busy += took;
         }
-        io_.forget_sent();
-        return true;
-    }
-    void hang_up(core::Tick now) {
-        while (!up_.empty() && up_.front().first <= now) {
-            io_.put(up_.front().second, client);
-            up_.pop_front();
-        }
     }
 
-    std::size_t done = 0;
-    [[nodiscard]] std::size_t placed() const { return number_; }
-    [[nodiscard]] std::size_t up() const { return up_.size(); }
+    [[nodiscard]] app::Worker<MemoryIo>& worker() { return *worker_; }
+    [[nodiscard]] std::uint64_t handled() const { return stats->counts[app::WorkerCount::handled].get(); }
+
+    MemoryIo io;
+    traffic::Engine engine;
+    std::unique_ptr<app::WorkerStats> stats;
+    std::chrono::nanoseconds busy{0};
+    std::vector<std::pair<std::string, core::Endpoint>> outbound;  // from callers and hosts to a queue
 
 private:
-    bool at_host(std::string_view text, const core::Endpoint& host) {
-        std::string to{header(text, "To:")};
-        const bool invite = text.starts_with("INVITE");
-        if (text.starts_with("ACK")) return true;
-        if (!invite && !text.starts_with("BYE")) return false;
-        if (invite) to.insert(to.size() - 2, ";tag=host");
-        std::string common;
-        for (std::size_t at = text.find("Via:"); at != std::string_view::npos && at < text.find("From:"); at = text.find("Via:", at + 4))
-            common += text.substr(at, text.find("\r\n", at) + 2 - at);
-        common += header(text, "Record-Route:");
-        common += header(text, "From:");
-        common += to;
-        common += header(text, "Call-ID:");
-        common += header(text, "CSeq:");
-        const auto contact = "Contact: <sip:host@" + host.to_string() + ">\r\n";
-        if (invite) io_.put("SIP/2.0 180 Ringing\r\n" + common + contact + "Content-Length: 0\r\n\r\n", host);
-        io_.put("SIP/2.0 200 OK\r\n" + common + (invite ? contact : "") + "Content-Length: 0\r\n\r\n", host);
-        return true;
+    static constexpr std::size_t room = 4096;
+
+    static void flush(void* self, traffic::Outgoing& out) {
+        auto& seat = *static_cast<Seat*>(self);
+        for (const auto& o : out.filled()) seat.outbound.emplace_back(std::string{o.data, o.length}, seat.endpoint(o.from));
+        seat.lend();
     }
-    bool at_client(std::string_view text, core::Tick now, core::Duration hold) {
-        if (text.starts_with("SIP/2.0 1")) return true;
-        if (!text.starts_with("SIP/2.0 200")) return false;
-        if (header(text, "CSeq:").find("BYE") != std::string_view::npos) return ++done, true;
-        const auto rr = header(text, "Record-Route:");
-        const auto from = header(text, "From:");
-        const auto contact = header(text, "Contact:");
-        const auto uri = contact.substr(10, contact.find('>') - 10);
-        const auto tag = std::string{from.substr(from.find("tag=") + 4, from.size() - from.find("tag=") - 6)};
-        const auto make = [&](std::string_view method, int cseq) {
-            std::string t{method};
-            t.append(" ")
-                .append(uri)
-                .append(" SIP/2.0\r\nVia: SIP/2.0/UDP 10.77.0.2:5060;branch=z9hG4bK-")
-                .append(method)
-                .append(tag)
-                .append("\r\nRoute:");
-            t.append(rr.substr(13)).append(from).append(header(text, "To:")).append(header(text, "Call-ID:")).append("CSeq: ");
-            t.append(std::to_string(cseq)).append(" ").append(method).append("\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n");
-            return t;
-        };
-        io_.put(make("ACK", 1), client);
-        up_.emplace_back(now + hold, make("BYE", 2));
-        return true;
+    void lend() {
+        std::array<traffic::Out, traffic::Outgoing::burst> all;
+        for (std::size_t i = 0; i < all.size(); ++i) all[i] = {rooms_.data() + i * room, static_cast<std::uint32_t>(room)};
+        out_.lend(all);
+    }
+    [[nodiscard]] const core::Endpoint& endpoint(traffic::Party p) const {
+        return p < config_.clients.size() ? config_.clients[p] : config_.hosts[p - config_.clients.size()];
+    }
+    [[nodiscard]] traffic::Party party_of(const core::Endpoint& e) const {
+        const auto& first = config_.clients.front().address;
+        if (owner_of(e.address) == owner_of(first) && e.address.v4_host_order() >> 16 == first.v4_host_order() >> 16)
+            return static_cast<traffic::Party>(e.address.v4_host_order() - first.v4_host_order());
+        return static_cast<traffic::Party>(config_.clients.size() + (e.address.v4_host_order() - host(0).address.v4_host_order()));
     }
 
-    MemoryIo& io_;
-    std::size_t number_ = 0;
-    std::deque<std::pair<core::Tick, std::string>> up_;
+    traffic::Config config_;
+    traffic::Outgoing out_;
+    std::vector<char> rooms_;
+    std::unique_ptr<app::Worker<MemoryIo>> worker_;
 };
+
+class Bench {
+public:
+    explicit Bench(const Options& o) : options_{o}, snapshots_{o.workers}, switchboard_{o.workers} {
+        proxy_.listeners = {{core::ListenerId{0}, vip, core::Transport::udp, true}};
+        const auto share = o.rate / o.workers;
+        proxy_.max_transactions = static_cast<std::uint32_t>(share * 70) + 65'536;
+        proxy_.max_dialogs = static_cast<std::uint32_t>(share * (o.hold_s + 5)) + 65'536;
+        proxy_.image_bytes = std::uint64_t{16} << 30;
+        balancer::BalancerConfig b;
+        for (std::uint32_t i = 0; i < hosts; ++i) {
+            const auto uri = "sip:" + host(i).address.to_string();
+            b.load_balancer.push_back({.id = i + 1, .dst_uri = uri, .resources = {{"pstn", 100'000'000}}, .probe_mode = 0});
+            b.dispatcher.push_back({.id = i + 1, .destination = uri, .probe_mode = 0});
+        }
+        b.guard.rate_per_source = 0;
+        snapshots_.publish(balancer::build_snapshot(b, registry_, health_).snapshot);
+        shared_ = std::make_unique<app::WorkerShared>(app::WorkerShared{.proxy = proxy_,
+                                                                        .keys = keys_,
+                                                                        .steering = core::Steering{keys_.signing().digest, o.workers},
+                                                                        .table_key = core::random_key(),
+                                                                        .sticky_key = core::random_key(),
+                                                                        .rate_table = 1024,
+                                                                        .snapshots = snapshots_,
+                                                                        .switchboard = switchboard_});
+        seats_.resize(o.workers);
+    }
+
+    bool run() {
+        std::barrier barrier{static_cast<std::ptrdiff_t>(options_.workers)};
+        std::vector<std::thread> threads;
+        for (std::uint32_t i = 1; i < options_.workers; ++i) threads.emplace_back([&, i] { work(i, barrier); });
+        work(0, barrier);
+        for (auto& t : threads) t.join();
+        return report();
+    }
+
+private:
+    void work(std::uint32_t self, std::barrier<>& barrier) {
+        core::Tick now{1h};
+        seats_[self] = std::make_unique<Seat>(self, options_, *shared_, now);
+        auto& seat = *seats_[self];
+        const auto share = options_.rate / options_.workers;
+        const auto turn = std::chrono::nanoseconds{static_cast<std::int64_t>(1e9 * options_.at_once / share)};
+        const auto from = now + std::chrono::nanoseconds{static_cast<std::int64_t>(options_.warm_s * 1e9)};
+        const auto end = from + std::chrono::nanoseconds{static_cast<std::int64_t>(options_.seconds * 1e9)};
+        seat.engine.set_rate(share, now);
+        barrier.arrive_and_wait();
+        for (bool measuring = false; now < end; now += turn) {
+            if (!measuring && now >= from) {
+                measuring = true;
+                seat.engine.set_phase(1);
+                from_[self] = {seat.handled(), seat.stats->counts[app::WorkerCount::steered_away].get()};
+            }
+            seat.act(now, 2 * options_.at_once);
+            do {
+                exchange(self, barrier, now, measuring);
+            } while (any_);
+        }
+    }
+
+    // Everything that callers and hosts sent reaches the workers, and what those make of it the callers and hosts.
+    void exchange(std::uint32_t self, std::barrier<>& barrier, core::Tick now, bool measuring) {
+        auto& seat = *seats_[self];
+        barrier.arrive_and_wait();
+        for (std::uint32_t i = 0; i < options_.workers; ++i) {
+            if ((options_.one_queue ? 0 : i) != self) continue;
+            for (const auto& [text, source] : seats_[i]->outbound) seat.io.put(text, source, vip);
+        }
+        if (self == 0) any_ = false;
+        barrier.arrive_and_wait();
+        seat.outbound.clear();
+        // Twice: what the first round handed over is handled in the second.
+        bool worked = seat.poll(now, measuring);
+        barrier.arrive_and_wait();
+        worked = seat.poll(now, measuring) || worked;
+        if (worked) any_ = true;
+        barrier.arrive_and_wait();
+        for (std::uint32_t i = 0; i < options_.workers; ++i)
+            for (const auto& d : seats_[i]->io.sent())
+                if (caller_of(d) == self) seat.receive(d, now);
+        seat.flush();
+        barrier.arrive_and_wait();
+        seat.io.forget_sent();
+        if (!seat.outbound.empty()) any_ = true;
+        barrier.arrive_and_wait();
+    }
+
+    // Whose call a message belongs to: the caller's network stands in every From.
+    [[nodiscard]] std::uint32_t caller_of(const core::OutDatagram& d) const {
+        if (options_.workers == 1) return 0;
+        const std::string_view text{d.room.data, d.length};
+        const auto at = text.find("@10.78.");
+        return at == std::string_view::npos ? 0 : static_cast<std::uint32_t>(std::atoi(text.data() + at + 7));
+    }
+
+    bool report();
+
+    const Options& options_;
+    sip::ProxyConfig proxy_;
+    balancer::Registry registry_{options_.workers};
+    balancer::HealthBoard health_;
+    core::KeyRing keys_ = core::KeyRing::ephemeral();
+    core::Published<balancer::Snapshot> snapshots_;
+    app::Switchboard switchboard_;
+    std::unique_ptr<app::WorkerShared> shared_;
+    std::vector<std::unique_ptr<Seat>> seats_;
+    struct From {
+        std::uint64_t handled = 0, steered = 0;
+    };
+    std::array<From, core::max_workers> from_{};
+    std::atomic<bool> any_ = false;
+};
+
+std::uint64_t resident_bytes() {
+    std::ifstream file{"/proc/self/statm"};
+    std::uint64_t size = 0, resident = 0;
+    file >> size >> resident;
+    return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+bool Bench::report() {
+    std::uint64_t messages = 0, steered = 0, done = 0, failed = 0, open = 0, dialogs = 0, transactions = 0, lingering = 0;
+    std::chrono::nanoseconds all{0}, longest{0};
+    for (std::uint32_t i = 0; i < options_.workers; ++i) {
+        auto& s = *seats_[i];
+        messages += s.handled() - from_[i].handled;
+        steered += s.stats->counts[app::WorkerCount::steered_away].get() - from_[i].steered;
+        done += s.engine.stats(1).completed();
+        for (const auto phase : {std::uint8_t{0}, std::uint8_t{1}})
+            failed += s.engine.stats(phase).failed() + s.engine.stats(phase).wrong();
+        open += s.engine.open();
+        dialogs += s.worker().proxy().dialogs().size();
+        transactions += s.worker().proxy().transactions().size();
+        lingering += s.worker().proxy().transactions().lingering();
+        all += s.busy;
+        longest = std::max(longest, s.busy);
+        for (const auto& sample : s.engine.samples()) std::fprintf(stderr, "%s\n", sample.c_str());
+    }
+    // In the steady state as many end as are placed; those in flight at either end of the measurement even out.
+    const auto calls = static_cast<double>(options_.rate * options_.seconds);
+    const auto ns = static_cast<double>(all.count()) / static_cast<double>(messages);
+    const auto per_second = 1e9 * calls / static_cast<double>(longest.count());
+    const nlohmann::json json{{"workers", options_.workers},
+                              {"steer", options_.one_queue ? "one-queue" : "spread"},
+                              {"calls_per_second", per_second},
+                              {"ns_per_message", ns},
+                              {"messages_per_call", static_cast<double>(messages) / calls},
+                              {"steered_fraction", static_cast<double>(steered) / static_cast<double>(messages)},
+                              {"dialogs", dialogs},
+                              {"lingering", lingering},
+                              {"resident_bytes", resident_bytes()},
+                              {"failed", failed}};
+    std::printf("%-44s %12llu\n", "messages handled", static_cast<unsigned long long>(messages));
+    std::printf("%-44s %12llu\n", options_.registrations ? "registrations completed" : "full calls completed",
+                static_cast<unsigned long long>(done));
+    std::printf("%-44s %12llu\n", "failed or wrong", static_cast<unsigned long long>(failed));
+    std::printf("%-44s %12llu\n", "open", static_cast<unsigned long long>(open));
+    std::printf("%-44s %12llu\n", "dialogs", static_cast<unsigned long long>(dialogs));
+    std::printf("%-44s %12llu\n", "transactions", static_cast<unsigned long long>(transactions));
+    std::printf("%-44s %12llu\n", "  of these lingering", static_cast<unsigned long long>(lingering));
+    std::printf("%-44s %12.2f\n", "handed to another worker, share", json["steered_fraction"].get<double>());
+    std::printf("%-44s %12.1f\n", "ns per message", ns);
+    std::printf("%-44s %12.0f\n", options_.registrations ? "registrations per second" : "full calls per second", per_second);
+    if (!options_.json.empty()) std::ofstream{options_.json} << json.dump(2) << '\n';
+    for (auto& s : seats_) s->worker().stop();
+    return failed == 0 && done > 0;
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    double rate = 20'000, hold_s = 10, seconds = 60, warm_s = 45, calls_a_turn = 8;
-    CLI::App app{"Full calls through one worker on memory I/O, on a virtual clock"};
-    app.add_option("--rate", rate, "calls a second of virtual time")->check(CLI::Range(1.0, 1e6));
-    app.add_option("--hold", hold_s, "seconds from answer to BYE")->check(CLI::Range(0.0, 1e4));
-    app.add_option("--seconds", seconds, "virtual seconds measured")->check(CLI::Range(1.0, 1e4));
-    app.add_option("--warm-up", warm_s, "virtual seconds before, until all timers hold their population")->check(CLI::Range(0.0, 1e4));
-    app.add_option("--calls-a-turn", calls_a_turn, "new calls that arrive together: how full the bursts are")->check(CLI::Range(1.0, 32.0));
+    Options o;
+    std::string steer = "spread";
+    CLI::App app{"Whole workers on memory I/O and a virtual clock"};
+    app.add_option("--rate", o.rate, "calls (or registrations) a second of virtual time, all workers together")
+        ->check(CLI::Range(1.0, 1e7));
+    app.add_option("--hold", o.hold_s, "seconds from ACK to BYE")->check(CLI::Range(0.0, 1e4));
+    app.add_option("--seconds", o.seconds, "virtual seconds measured")->check(CLI::Range(0.1, 1e4));
+    app.add_option("--warm-up", o.warm_s, "virtual seconds before, until all timers hold their population")->check(CLI::Range(0.0, 1e4));
+    app.add_option("--calls-a-turn", o.at_once, "new calls that arrive together: how full the bursts are")->check(CLI::Range(1, 32));
+    app.add_option("--workers", o.workers, "each on a thread of its own")->check(CLI::Range(1, 64));
+    app.add_option("--steer", steer, "spread: packets come to any queue; one-queue: all to the first worker's")
+        ->check(CLI::IsMember({"spread", "one-queue"}));
+    app.add_option("--invite-bytes", o.invite_bytes, "length of the INVITE")->check(CLI::Range(0, 4000));
+    app.add_flag("--register", o.registrations, "registrations in place of calls");
+    app.add_option("--json", o.json, "writes the figures to a file");
     CLI11_PARSE(app, argc, argv);
-
-    sip::ProxyConfig proxy;
-    proxy.listeners = {{core::ListenerId{0}, vip, core::Transport::udp, true}};
-    proxy.max_transactions = static_cast<std::uint32_t>(rate * 80) + 65'536;
-    proxy.max_dialogs = static_cast<std::uint32_t>(rate * (hold_s + 5)) + 65'536;
-    proxy.image_bytes = 12ULL << 30;
-    balancer::BalancerConfig hosts;
-    for (std::uint32_t i = 0; i < 4; ++i) {
-        const auto uri = "sip:10.77.0." + std::to_string(103 + i);
-        hosts.load_balancer.push_back({.id = i + 1, .dst_uri = uri, .resources = {{"pstn", 100'000'000}}, .probe_mode = 0});
-    }
-    balancer::Registry registry{1};
-    balancer::HealthBoard health;
-    core::Published<balancer::Snapshot> snapshots{1};
-    snapshots.publish(balancer::build_snapshot(hosts, registry, health).snapshot);
-    app::Switchboard switchboard{1};
-    const auto keys = core::KeyRing::ephemeral();
-    app::WorkerShared shared{proxy,     keys,       core::Steering{keys.signing().digest, 1}, core::random_key(), core::random_key(), 1024,
-                             snapshots, switchboard};
-    core::Tick now{1h};
-    MemoryIo io;
-    auto stats = std::make_unique<app::WorkerStats>();
-    auto worker = std::make_unique<app::Worker<MemoryIo>>(core::WorkerId{0}, shared, io, *stats, now);
-    Traffic traffic{io};
-
-    const auto turn = std::chrono::nanoseconds{static_cast<std::int64_t>(1e9 * calls_a_turn / rate)};
-    const auto start = now;
-    const auto hold = std::chrono::nanoseconds{static_cast<std::int64_t>(hold_s * 1e9)};
-    const auto measured_from = start + std::chrono::nanoseconds{static_cast<std::int64_t>(warm_s * 1e9)};
-    const auto end = measured_from + std::chrono::nanoseconds{static_cast<std::int64_t>(seconds * 1e9)};
-    std::chrono::nanoseconds busy{0};
-    std::uint64_t messages_at_start = 0;
-    std::size_t done_at_start = 0;
-    bool measuring = false;
-    double owed = 0;
-    while (now < end) {
-        if (!measuring && now >= measured_from) {
-            measuring = true;
-            busy = {};
-            messages_at_start = stats->counts[app::WorkerCount::handled].get();
-            done_at_start = traffic.done;
-        }
-        owed += rate * std::chrono::duration<double>(turn).count();
-        for (; owed >= 1; owed -= 1) traffic.invite();
-        traffic.hang_up(now);
-        std::size_t work = 0;
-        do {
-            const auto before = std::chrono::steady_clock::now();
-            if (measuring) CALLGRIND_TOGGLE_COLLECT;
-            work = worker->poll(now);
-            if (measuring) CALLGRIND_TOGGLE_COLLECT;
-            busy += std::chrono::steady_clock::now() - before;
-            if (!traffic.answer(now, hold)) return 1;
-        } while (work > 0);
-        now += turn;
-    }
-    const auto messages = stats->counts[app::WorkerCount::handled].get() - messages_at_start;
-    const auto calls = traffic.done - done_at_start;
-    const auto ns = static_cast<double>(busy.count()) / static_cast<double>(messages);
-    std::printf("%-44s %12.0f\n", "messages handled", static_cast<double>(messages));
-    std::printf("%-44s %12.0f\n", "full calls completed", static_cast<double>(calls));
-    std::printf("%-44s %12zu\n", "calls up", traffic.up());
-    std::printf("%-44s %12zu\n", "transactions, lingering ones included", worker->proxy().transactions().size());
-    std::printf("%-44s %12.1f\n", "ns per message", ns);
-    std::printf("%-44s %12.0f\n", "full calls per second of one core",
-                1e9 * static_cast<double>(calls) / static_cast<double>(busy.count()));
-    const bool whole =
-        stats->proxy.events[sip::ProxyEvent::request_retransmitted].get() == 0 && worker->proxy().dialogs().size() == traffic.up();
-    if (!whole) std::printf("WRONG: retransmissions, or dialogs that do not match the calls up\n");
-    worker->stop();
-    return whole ? 0 : 1;
+    o.one_queue = steer == "one-queue";
+    return Bench{o}.run() ? 0 : 1;
 }

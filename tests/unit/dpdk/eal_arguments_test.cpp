@@ -68,6 +68,16 @@ TEST(EalArguments, NamePciPortsAndPassTheOperatorsOwnOn) {
     EXPECT_EQ(args.back(), "--iova-mode=va");
 }
 
+TEST(EalArguments, AskForSingleFilesWhereAMemifSharesItsBuffers) {
+    DataPlaneConfig c;
+    c.ports = {{"net_memif0,role=client,socket=/run/x.sock"}};
+    EXPECT_THAT(eal_arguments(c, two_cpus).value(), Not(Contains("--single-file-segments")));
+    c.ports = {{"net_memif0,role=client,zero-copy=yes"}};
+    const auto args = eal_arguments(c, two_cpus).value();
+    EXPECT_THAT(args, Contains("--single-file-segments"));
+    EXPECT_THAT(args, Contains("--no-pci"));
+}
+
 TEST(RateLimit, LetsABurstPassAndThenTheRate) {
     using namespace std::chrono_literals;
     RateLimit limit{1000, 10};

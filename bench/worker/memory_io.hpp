@@ -1,0 +1,74 @@
+// A port of memory, for whole workers without a NIC. Received messages lie in a ring much larger than the caches, as a NIC's buffers
+// do; sent ones are kept until they have been looked at.
+#pragma once
+
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/flow.hpp"
+#include "core/outbox.hpp"
+
+namespace sipfront::bench {
+
+class MemoryIo {
+public:
+    MemoryIo() : ring_(slots * slot), rooms_(rooms * slot) {
+        for (std::size_t i = 0; i < rooms; ++i) free_.push_back(rooms_.data() + i * slot);
+    }
+    MemoryIo(const MemoryIo&) = delete;
+    MemoryIo& operator=(const MemoryIo&) = delete;
+
+    void put(std::string_view text, const core::Endpoint& from, const core::Endpoint& to) {
+        char* room = ring_.data() + (next_++ % slots) * slot;
+        std::memcpy(room, text.data(), text.size());
+        core::Inbound in;
+        in.bytes = {room, text.size()};
+        in.flow.local = to;
+        in.flow.remote = from;
+        waiting_.push_back(in);
+    }
+    [[nodiscard]] bool quiet() const noexcept { return taken_ == waiting_.size(); }
+
+    std::size_t receive(std::span<core::Inbound> in) {
+        const auto n = std::min(in.size(), waiting_.size() - taken_);
+        std::copy_n(waiting_.begin() + static_cast<std::ptrdiff_t>(taken_), n, in.begin());
+        taken_ += n;
+        if (taken_ == waiting_.size()) {
+            waiting_.clear();
+            taken_ = 0;
+        }
+        return n;
+    }
+    void release(std::span<const core::Inbound>) {}
+    void lend(core::Outbox& out) {
+        while (out.small_missing() > 0 && !free_.empty()) {
+            out.lend_small({free_.back(), slot, nullptr});
+            free_.pop_back();
+        }
+    }
+    void transmit(core::Outbox& out) {
+        sent_.insert(sent_.end(), out.filled().begin(), out.filled().end());
+        out.clear_filled();
+    }
+
+    [[nodiscard]] std::span<const core::OutDatagram> sent() const noexcept { return sent_; }
+    void forget_sent() {
+        for (const auto& d : sent_) free_.push_back(d.room.data);
+        sent_.clear();
+    }
+
+private:
+    static constexpr std::size_t slot = 4096;
+    static constexpr std::size_t slots = 64 * 1024;  // 256 MiB
+    static constexpr std::size_t rooms = 64 * core::Outbox::burst;
+
+    std::vector<char> ring_, rooms_;
+    std::vector<char*> free_;
+    std::vector<core::Inbound> waiting_;
+    std::vector<core::OutDatagram> sent_;
+    std::size_t next_ = 0, taken_ = 0;
+};
+
+}  // namespace sipfront::bench
