@@ -22,6 +22,7 @@ std::uint64_t mark_of(const char* block) noexcept { return reinterpret_cast<std:
 ByteSlab::ByteSlab(std::uint64_t bytes) : capacity_{std::max<std::uint64_t>(bytes / piece, 1) * piece}, memory_{capacity_} {}
 
 std::uint8_t ByteSlab::class_of(std::uint32_t size) noexcept {
+    if (size > largest) return static_cast<std::uint8_t>(class_sizes.size());
     const auto last = std::uint64_t{std::max(size, 1U)} - 1;
     if (last < fine_classes * fine_step) return static_cast<std::uint8_t>(last / fine_step);
     // The doubling that holds it, and which quarter of that.
@@ -52,7 +53,8 @@ char* ByteSlab::take(std::uint8_t size_class) noexcept {
 }
 
 Bytes ByteSlab::allocate(std::uint32_t size) noexcept {
-    for (auto size_class = class_of(size); size_class < class_sizes.size(); ++size_class) {
+    for (std::size_t fits = class_of(size); fits < class_sizes.size(); ++fits) {
+        const auto size_class = static_cast<std::uint8_t>(fits);
         if (char* const block = take(size_class); block != nullptr) {
             used_ += class_sizes[size_class];
             return {block, size, size_class};

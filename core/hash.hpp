@@ -156,7 +156,7 @@ inline std::uint64_t quick_hash(std::uint64_t seed, std::string_view text) noexc
     };
     const char* p = text.data();
     auto left = text.size();
-    auto h = mix(seed, left);
+    auto h = mix(seed, left * 0x9e3779b97f4a7c15);
     for (; left >= 8; p += 8, left -= 8) h = mix(h, detail::load_word(p));
     return mix(h, detail::load_partial(p, left));
 }

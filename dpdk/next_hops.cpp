@@ -46,7 +46,7 @@ std::string MacAddress::to_string() const {
     return text;
 }
 
-NextHops::NextHops(std::vector<Route> routes, std::vector<Neighbour> neighbours)
+NextHops::NextHops(std::vector<Route> routes, const std::vector<Neighbour>& neighbours)
     : routes_{std::move(routes)}, generation_{generations.fetch_add(1, std::memory_order_relaxed) + 1} {
     for (auto& r : routes_) r.prefix.address = masked(r.prefix.address, r.prefix.length);
     const auto level_of = [](const Route& r) { return std::pair{-static_cast<int>(r.prefix.length), r.prefix.address.family()}; };

@@ -59,7 +59,7 @@ class NextHops {
 public:
     NextHops() : NextHops({}, {}) {}
     // Of routes with the same prefix the first wins: the caller orders them by metric.
-    NextHops(std::vector<Route> routes, std::vector<Neighbour> neighbours);
+    NextHops(std::vector<Route> routes, const std::vector<Neighbour>& neighbours);
 
     // Longest prefix match, then the neighbour. Multicast destinations resolve by rule (RFC 1112 6.4, RFC 2464 7).
     [[nodiscard]] NextHop lookup(const core::IpAddress& destination) const noexcept;

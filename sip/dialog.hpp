@@ -65,6 +65,8 @@ struct Dialog {
     }
 };
 
+static_assert(sizeof(Dialog) <= 144);  // with its texts and its place in the index: 512 octets (docs/PERFORMANCE.md)
+
 // Bounded; no allocation after construction.
 class DialogTable {
 public:

@@ -41,7 +41,7 @@ void parse(benchmark::State& state, scan::Isa isa) {
     if (!scan::supported(isa)) return state.SkipWithError("this machine lacks it");
     scan::force(isa);
     Message m;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         auto error = m.parse(invite);
         benchmark::DoNotOptimize(error);
         benchmark::ClobberMemory();
@@ -55,7 +55,7 @@ BENCHMARK_CAPTURE(parse, sse, scan::Isa::sse);
 BENCHMARK_CAPTURE(parse, scalar, scan::Isa::scalar);
 
 void call_id(benchmark::State& state) {
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         auto found = find_call_id(invite);
         benchmark::DoNotOptimize(found);
     }
@@ -69,7 +69,7 @@ void edit_and_write(benchmark::State& state) {
     constexpr std::string_view record_route = "Record-Route: <sip:10.77.0.100;lr;sf=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA>\r\n";
     constexpr std::string_view via = "Via: SIP/2.0/UDP 10.77.0.100:5060;branch=z9hG4bKsfAAAAAAAAAAAAAAAAAAAAAAAAAAAA;rport\r\n";
     std::array<char, 2048> out;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         EditList edits{m};
         edits.insert(m.headers_begin(), record_route);
         edits.insert(m.headers_begin(), via);
@@ -84,7 +84,7 @@ BENCHMARK(edit_and_write);
 
 void osip_parse(benchmark::State& state) {
     parser_init();
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         osip_message_t* sip = nullptr;
         osip_message_init(&sip);
         const int failed = osip_message_parse(sip, invite.data(), invite.size());

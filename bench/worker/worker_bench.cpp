@@ -5,6 +5,7 @@
 #include <barrier>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -305,7 +306,7 @@ bool Bench::report() {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     Options o;
     std::string steer = "spread";
     CLI::App app{"Whole workers on memory I/O and a virtual clock"};
@@ -324,4 +325,7 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
     o.one_queue = steer == "one-queue";
     return Bench{o}.run() ? 0 : 1;
+} catch (const std::exception& e) {
+    std::fprintf(stderr, "bench_worker: %s\n", e.what());
+    return 1;
 }

@@ -56,6 +56,25 @@ TEST(Selector, AnswersUnavailableBeforeTheFirstSnapshot) {
     EXPECT_EQ(s.counters()[SelectorCount::release_unknown].get(), 1U);
 }
 
+TEST(Selector, RemembersZonesOfOneSnapshotOnly) {
+    Node node{test::cluster(2, 1)};
+    const auto stranger = core::Endpoint::parse("192.0.2.7:5060").value();
+    // Twice: the second answer is a remembered one.
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_EQ(node.selector.zone_of(stranger), core::Zone::outside);
+        EXPECT_EQ(node.selector.zone_of(host_endpoint(0)), core::Zone::cluster);
+    }
+    node.config.cluster_prefixes.push_back(core::Prefix::parse("192.0.2.0/24").value());
+    node.publish();
+    EXPECT_EQ(node.selector.zone_of(stranger), core::Zone::cluster);
+    // Addresses that share a place do not share a zone.
+    for (std::uint32_t i = 0; i < 5000; ++i) {
+        const core::Endpoint e{core::IpAddress::v4(0xc0000200 - 2500 + i), 5060};
+        const bool inside = e.address.v4_host_order() >> 8 == 0xc00002;
+        ASSERT_EQ(node.selector.zone_of(e), inside ? core::Zone::cluster : core::Zone::outside) << e.to_string();
+    }
+}
+
 TEST(Selector, BalancesReservesAndReleases) {
     Node node{test::cluster(2, 1)};
     const auto a = node.selector.balance(1, core::no_destination, {});

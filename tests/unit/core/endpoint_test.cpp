@@ -21,6 +21,16 @@ TEST(IpAddress, ParsesDottedQuads) {
     EXPECT_EQ(IpAddress::v4(0x0a4d0001).v4_host_order(), 0x0a4d0001U);
 }
 
+TEST(IpAddress, WritesEveryOctetAsItReadsIt) {
+    for (std::uint32_t n = 0; n < 256; ++n) {
+        EXPECT_EQ(octet_text(static_cast<std::uint8_t>(n)), std::to_string(n));
+        const auto text = std::to_string(n) + "." + std::to_string(255 - n) + ".0." + std::to_string(n);
+        const auto a = IpAddress::parse(text);
+        ASSERT_TRUE(a) << text;
+        EXPECT_EQ(a->to_string(), text);
+    }
+}
+
 TEST(IpAddress, RefusesWhatIsNoDottedQuad) {
     for (const auto* text : {"",         ".",         "1",         "1.2.3",      "1.2.3.",      ".1.2.3",      "1..2.3",
                              "1.2.3.4.", "1.2.3.4.5", "256.1.1.1", "1.2.3.1000", "01.2.3.4",    "1.2.3.04",    "1.2.3.4 ",

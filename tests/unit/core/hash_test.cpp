@@ -4,6 +4,8 @@
 #include <array>
 #include <random>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -86,6 +88,40 @@ TEST(SipHash, DependsOnEveryBitOfKeyAndText) {
         EXPECT_NE(siphash13(vector_key, changed), hash);
     }
     EXPECT_NE(siphash13(vector_key, std::string(7, char{})), siphash13(vector_key, std::string(8, char{})));
+}
+
+TEST(SipHash, PaddedTextsAreWholeWords) {
+    const SipKey key{1, 2};
+    const auto padded = [&](std::string_view a, std::string_view b) {
+        SipHasher24 h{key};
+        h.update_u64((a.size() << 32) | b.size());
+        h.update_padded(a);
+        h.update_padded(b);
+        return h.finish();
+    };
+    const auto spelled = [&](std::string a, std::string b) {
+        const auto sizes = (a.size() << 32) | b.size();
+        a.resize((a.size() + 7) / 8 * 8);
+        b.resize((b.size() + 7) / 8 * 8);
+        return SipHasher24{key}.update_u64(sizes).update(a).update(b).finish();
+    };
+    for (std::size_t n = 0; n < 40; ++n) {
+        const std::string a(n, 'a'), b(39 - n, 'b');
+        EXPECT_EQ(padded(a, b), spelled(a, b)) << n;
+    }
+    EXPECT_NE(padded("ab", "c"), padded("a", "bc"));
+}
+
+TEST(QuickHash, TellsTextsSeedsAndLengthsApart) {
+    std::vector<std::uint64_t> all;
+    std::string text;
+    for (std::size_t n = 0; n < 200; ++n, text += static_cast<char>('a' + n % 26)) {
+        all.push_back(quick_hash(1, text));
+        all.push_back(quick_hash(2, text));
+        all.push_back(quick_hash(1, text + std::string(1, '\0')));
+    }
+    std::ranges::sort(all);
+    EXPECT_EQ(std::ranges::adjacent_find(all), all.end());
 }
 
 }  // namespace
