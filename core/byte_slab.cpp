@@ -7,7 +7,7 @@
 
 namespace sipfront::core {
 
-// Lives in a free block. The mark tells a second free() of the same block from a first one in debug builds.
+// Lives in a free block. The mark tells a second release() of the same block from a first one in debug builds.
 struct ByteSlab::FreeBlock {
     FreeBlock* next;
     std::uint64_t mark;
@@ -63,11 +63,11 @@ Bytes ByteSlab::allocate(std::uint32_t size) noexcept {
     return {};
 }
 
-void ByteSlab::free(Bytes& b) noexcept {
+void ByteSlab::release(Bytes& b) noexcept {
     if (!b) return;
     assert(b.size_class < class_sizes.size() && b.size <= class_sizes[b.size_class]);
     assert(b.data >= memory_.data() && b.data < static_cast<char*>(memory_.data()) + carved_);
-    assert(reinterpret_cast<FreeBlock*>(b.data)->mark != mark_of(b.data) && "freed twice");
+    assert(reinterpret_cast<FreeBlock*>(b.data)->mark != mark_of(b.data) && "released twice");
     auto& c = classes_[b.size_class];
     c.free = ::new (static_cast<void*>(b.data)) FreeBlock{c.free, mark_of(b.data)};
     used_ -= class_sizes[b.size_class];

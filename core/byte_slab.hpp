@@ -10,7 +10,7 @@
 
 namespace sipfront::core {
 
-// A block of a ByteSlab: a plain value, not an owner. Give it back with ByteSlab::free() exactly once.
+// A block of a ByteSlab: a plain value, not an owner. Give it back with ByteSlab::release() exactly once.
 struct Bytes {
     char* data = nullptr;
     std::uint32_t size = 0;       // as asked for; the block may be larger
@@ -35,7 +35,7 @@ public:
     // a larger class serves.
     [[nodiscard]] Bytes allocate(std::uint32_t size) noexcept;
     // Makes `b` null; null is fine.
-    void free(Bytes& b) noexcept;
+    void release(Bytes& b) noexcept;
 
     // Octets of the blocks in use, each counted with the size of its class.
     [[nodiscard]] std::uint64_t used() const noexcept { return used_; }

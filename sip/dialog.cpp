@@ -10,7 +10,7 @@ DialogTable::DialogTable(std::uint32_t capacity, core::ByteSlab& bytes, const co
 
 DialogTable::~DialogTable() {
     dialogs_.for_each([this](Dialog& d) {
-        if (d.text) bytes_.free(d.text);
+        if (d.text) bytes_.release(d.text);
     });
 }
 
@@ -56,7 +56,7 @@ bool DialogTable::set_texts(Dialog& d, const DialogTexts& texts) noexcept {
         off += texts[i].size();
     }
     for (std::size_t i = 0; i < texts.size(); ++i) d.lengths[i] = static_cast<std::uint16_t>(texts[i].size());
-    if (d.text) bytes_.free(d.text);
+    if (d.text) bytes_.release(d.text);
     d.text = fresh;
     return true;
 }
@@ -107,7 +107,7 @@ void DialogTable::erase(Dialog& d) noexcept {
     unlink(d);
     if (d.state == DialogState::deleted) --lingering_;
     if (d.key != 0) by_key_.erase(d.key);
-    if (d.text) bytes_.free(d.text);
+    if (d.text) bytes_.release(d.text);
     dialogs_.destroy(dialogs_.handle_of(&d));
 }
 

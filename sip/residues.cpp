@@ -11,7 +11,7 @@ Residues::Residues(std::uint32_t capacity, core::ByteSlab& bytes, std::uint64_t 
     : texts_{capacity}, by_hash_{capacity}, bytes_{bytes}, seed_{seed} {}
 
 Residues::~Residues() {
-    texts_.for_each([this](Text& t) { bytes_.free(t.bytes); });
+    texts_.for_each([this](Text& t) { bytes_.release(t.bytes); });
 }
 
 Residues::Id Residues::hold(std::string_view text) noexcept {
@@ -28,7 +28,7 @@ Residues::Id Residues::hold(std::string_view text) noexcept {
     if (!bytes) return none;
     const auto [handle, fresh] = texts_.create();
     if (fresh == nullptr) {
-        bytes_.free(bytes);
+        bytes_.release(bytes);
         return none;
     }
     std::memcpy(bytes.data, text.data(), text.size());
@@ -43,7 +43,7 @@ void Residues::release(Id id) noexcept {
     assert(t != nullptr && t->users > 0);
     if (--t->users > 0) return;
     if (t->hash != 0) by_hash_.erase(t->hash);
-    bytes_.free(t->bytes);
+    bytes_.release(t->bytes);
     texts_.destroy(texts_.handle_of(t));
 }
 

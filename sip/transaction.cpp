@@ -96,7 +96,7 @@ bool TransactionTable::linger(Transaction& t, Residues::Id residue, core::Tick d
     *entry = {static_cast<std::uint32_t>(last_ & (ring_size_ - 1)), in_ring};
     ++last_;
     t.server_key = 0;
-    free(t);
+    destroy(t);
     return true;
 }
 
@@ -122,14 +122,14 @@ bool TransactionTable::keep(core::Bytes& image, std::string_view bytes) noexcept
 }
 
 void TransactionTable::drop(core::Bytes& image) noexcept {
-    if (image) bytes_.free(image);
+    if (image) bytes_.release(image);
     image = {};
 }
 
 core::Tick TransactionTable::earliest(const Transaction& t) noexcept { return *std::min_element(t.due.begin(), t.due.end()); }
 
 void TransactionTable::settle(Transaction& t) {
-    if (t.ended()) return free(t);
+    if (t.ended()) return destroy(t);
     const auto first = earliest(t);
     // A timer that fires too early re-checks; only one that would fire too late has to move.
     if (first >= t.wake) return;
@@ -139,7 +139,7 @@ void TransactionTable::settle(Transaction& t) {
     t.wake = first;
 }
 
-void TransactionTable::free(Transaction& t) noexcept {
+void TransactionTable::destroy(Transaction& t) noexcept {
     wheel_.cancel(t.timer);
     drop(t.request);
     drop(t.response);

@@ -171,7 +171,7 @@ public:
 
 private:
     static core::Tick earliest(const Transaction& t) noexcept;
-    void free(Transaction& t) noexcept;
+    void destroy(Transaction& t) noexcept;
 
     // An active transaction's handle has an odd generation; 0 marks a place in the ring of lingering ones.
     static constexpr std::uint32_t in_ring = 0;

@@ -138,7 +138,7 @@ public:
         return i;
     }
     [[nodiscard]] std::string_view view(std::uint32_t i) const noexcept { return {images_[i].text, images_[i].length}; }
-    void free(std::uint32_t& i) noexcept {
+    void release(std::uint32_t& i) noexcept {
         if (i == Call::no_image) return;
         std::memcpy(images_[i].text, &free_, sizeof free_);
         free_ = i;
@@ -182,7 +182,7 @@ public:
         call.route_length = Call::spilled;
         std::memcpy(call.route, &i, sizeof i);
     }
-    void free(Call& call) {
+    void release(Call& call) {
         if (call.route_length == Call::spilled) free_.push_back(index(call));
         call.route_length = 0;
     }

@@ -261,7 +261,7 @@ void Engine::wake_request(Call& call, CallNumber n, Wake what, std::size_t step,
 void Engine::wake_answer(Call& call, CallNumber n, std::size_t step, Outgoing& out) {
     if (call.image == Call::no_image) return;
     const auto since = now_ - call.answered;
-    if (since >= longest_wait()) return images_.free(call.image);
+    if (since >= longest_wait()) return images_.release(call.image);
     stats_of(call).events[Event::host_retransmissions].add();
     respond(call, n, Response::answer, images_.view(call.image), out);
     auto next = std::min(step + 1, backoffs - 1);
@@ -271,8 +271,8 @@ void Engine::wake_answer(Call& call, CallNumber n, std::size_t step, Outgoing& o
 
 void Engine::end(Call& call, CallNumber n, Outcome outcome) {
     stats_of(call).outcomes[outcome].add();
-    images_.free(call.image);
-    routes_.free(call);
+    images_.release(call.image);
+    routes_.release(call);
     calls_.give_back(n.slot, now_);
 }
 

@@ -144,8 +144,8 @@ bool Engine::explained(Call& call, CallNumber n, std::uint64_t since, unsigned s
 bool Engine::failed_over(Call& call, Request r) {
     if (r != Request::invite || call.answers_seen > 0 || now_ - call.placed < t1_) return false;
     stats_of(call).events[Event::failovers].add();
-    images_.free(call.image);
-    routes_.free(call);
+    images_.release(call.image);
+    routes_.release(call);
     call.host = Call::no_host;
     call.requests_seen = 0;
     return true;
@@ -182,7 +182,7 @@ void Engine::register_at_host(Call& call, CallNumber n, const In& in, Request r,
 
 void Engine::ack_at_host(Call& call, CallNumber n) {
     count_up(call.acks_seen);
-    images_.free(call.image);
+    images_.release(call.image);
     // Nobody repeats an ACK on his own.
     if (call.acks_seen > call.acks_sent) end(call, n, call.acks_sent == 0 ? Outcome::misrouted : Outcome::duplicate);
 }
@@ -194,7 +194,7 @@ void Engine::bye_at_host(Call& call, CallNumber n, const In& in, const Topmost& 
     }
     count_up(call.byes_seen);
     if (call.byes_seen > 1 && !explained(call, n, call.left, call.byes_seen, call.byes_sent)) return;
-    images_.free(call.image);
+    images_.release(call.image);
     call.host_peer = in.from;
     respond(call, n, Response::bye_ok, top.lines, out);
 }

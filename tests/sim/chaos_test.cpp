@@ -59,7 +59,7 @@ private:
     };
 
     // Into the network, with its weather.
-    void post(Sent s, bool from_proxy, core::Endpoint source = {}) {
+    void post(const Sent& s, bool from_proxy, core::Endpoint source = {}) {
         std::uniform_real_distribution<double> dice{0.0, 1.0};
         const int copies = dice(random_) < weather_.loss ? 0 : dice(random_) < weather_.doubled ? 2 : 1;
         for (int i = 0; i < copies; ++i) {

@@ -20,11 +20,11 @@ TEST(ByteSlab, CountsTheClassOfWhatIsInUse) {
     EXPECT_EQ(slab.used(), 128U);
     auto b = slab.allocate(600);
     EXPECT_EQ(slab.used(), 128U + 640U);
-    slab.free(a);
+    slab.release(a);
     EXPECT_FALSE(a);
     EXPECT_EQ(slab.used(), 640U);
-    slab.free(b);
-    slab.free(b);
+    slab.release(b);
+    slab.release(b);
     EXPECT_EQ(slab.used(), 0U);
 }
 
@@ -40,7 +40,7 @@ TEST(ByteSlab, EachSizeGetsTheSmallestClassThatHoldsIt) {
         ASSERT_TRUE(b) << size;
         EXPECT_EQ(slab.used(), block) << size;
         std::memset(b.data, 'x', size);
-        slab.free(b);
+        slab.release(b);
     }
 }
 
@@ -58,7 +58,7 @@ TEST(ByteSlab, NullWhenExhaustedAndRoomComesBack) {
     EXPECT_TRUE(a && b);
     EXPECT_FALSE(slab.allocate(65536));
     EXPECT_FALSE(slab.allocate(10));
-    slab.free(a);
+    slab.release(a);
     EXPECT_TRUE(slab.allocate(65536));
 }
 
@@ -68,8 +68,8 @@ TEST(ByteSlab, ALargerFreeBlockServesWhenNoPieceIsLeft) {
     auto small = slab.allocate(64);
     ASSERT_TRUE(big && small);
     EXPECT_EQ(slab.used(), 2 * 4096U);
-    slab.free(small);
-    slab.free(big);
+    slab.release(small);
+    slab.release(big);
     EXPECT_EQ(slab.used(), 0U);
 }
 
@@ -81,7 +81,7 @@ TEST(ByteSlab, CommitsPiecesOnlyAsNeeded) {
     EXPECT_EQ(slab.carved(), piece);
     blocks.push_back(slab.allocate(64));
     EXPECT_EQ(slab.carved(), 2 * piece);
-    for (auto& b : blocks) slab.free(b);
+    for (auto& b : blocks) slab.release(b);
     for (auto& b : blocks) b = slab.allocate(64);
     EXPECT_EQ(slab.carved(), 2 * piece);
 }
@@ -92,8 +92,8 @@ TEST(ByteSlabDeathTest, ASecondFreeOfTheSameBlockIsCaught) {
     ByteSlab slab{piece};
     auto b = slab.allocate(64);
     auto copy = b;
-    slab.free(b);
-    EXPECT_DEATH(slab.free(copy), "freed twice");
+    slab.release(b);
+    EXPECT_DEATH(slab.release(copy), "released twice");
 }
 #endif
 
@@ -117,7 +117,7 @@ TEST(ByteSlab, BlocksNeverOverlapOverRandomOperations) {
         } else if (!live.empty()) {
             auto& [b, content] = live[random() % live.size()];
             ASSERT_EQ(b.view(), content);
-            slab.free(b);
+            slab.release(b);
             std::swap(live.back().first, b);
             std::swap(live.back().second, content);
             live.pop_back();
@@ -126,7 +126,7 @@ TEST(ByteSlab, BlocksNeverOverlapOverRandomOperations) {
     EXPECT_GT(refused, 0U);
     for (auto& [b, content] : live) {
         ASSERT_EQ(b.view(), content);
-        slab.free(b);
+        slab.release(b);
     }
     EXPECT_EQ(slab.used(), 0U);
 }
