@@ -42,7 +42,11 @@ std::string number(double v) {
 Axis decades(std::string title, double least, double most) {
     Axis a{std::move(title), std::pow(10, std::floor(std::log10(std::max(least, 1e-9)))), 0, true, {}};
     a.to = std::pow(10, std::ceil(std::log10(std::max(most, a.from * 10))));
-    for (double v = a.from; v <= a.to * 1.01; v *= 10) a.ticks.emplace_back(v, number(v));
+    const auto count = static_cast<int>(std::lround(std::log10(a.to / a.from)));
+    for (int i = 0; i <= count; ++i) {
+        const auto v = a.from * std::pow(10, i);
+        a.ticks.emplace_back(v, number(v));
+    }
     return a;
 }
 
@@ -51,7 +55,8 @@ Axis linear(std::string title, double from, double to) {
     const auto raw = (a.to - a.from) / 6;
     const auto magnitude = std::pow(10, std::floor(std::log10(raw)));
     const auto step = magnitude * (raw / magnitude > 5 ? 10 : raw / magnitude > 2 ? 5 : 2);
-    for (double v = std::ceil(a.from / step) * step; v <= a.to; v += step) a.ticks.emplace_back(v, number(v));
+    const auto first = std::ceil(a.from / step);
+    for (int i = 0; (first + i) * step <= a.to; ++i) a.ticks.emplace_back((first + i) * step, number((first + i) * step));
     return a;
 }
 

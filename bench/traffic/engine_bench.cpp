@@ -101,7 +101,7 @@ private:
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     double rate = 300'000, hold = 1;
     std::uint64_t calls = 2'000'000;
     CLI::App app{"The engine of the generator around a perfect proxy in memory"};
@@ -155,4 +155,7 @@ int main(int argc, char** argv) {
     std::printf("%-36s %12.0f\n", "calls a second of one core", 1e9 / ns);
     for (const auto& s : engine->samples()) std::printf("\n%s\n", s.c_str());
     return stats.failed() == 0 ? 0 : 1;
+} catch (const std::exception& e) {
+    std::fprintf(stderr, "bench_traffic: %s\n", e.what());
+    return 1;
 }

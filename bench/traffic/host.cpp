@@ -227,7 +227,7 @@ bool Engine::answer_probe(const In& in, Outgoing& out) {
     stats_[phase_]->events[Event::probes].add();
     auto* room = out.reserve(text.size());
     if (room == nullptr) return true;
-    std::memcpy(room, text.data(), text.size());
+    std::copy(text.begin(), text.end(), room);
     out.commit(text.size(), in.to, in.from);
     return true;
 }
