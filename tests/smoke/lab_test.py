@@ -56,7 +56,7 @@ class Lab(LabCase):
         sleeper = subprocess.Popen([sys.executable, str(LAB), "exec", "clients", "--", "sleep", "1000"])
         wait_for(lambda: proc.find(f"exec-{sleeper.pid}"), "exec to be recorded", 5)
         pids = [p.pid for p in proc.every()]
-        pages = json.loads((plan.STATE / "memory.json").read_text())["count"]
+        pages = int(HUGE_PAGES.read_text()) - json.loads((plan.STATE / "memory.json").read_text())["added"]
         command("down")
         self.assertEqual(int(HUGE_PAGES.read_text()), pages)
         self.assertEqual(sleeper.wait(5), -signal.SIGTERM)
