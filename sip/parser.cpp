@@ -232,7 +232,7 @@ ParseError Parser::index(Message& m, const char* data, const std::uint16_t* end,
             std::uint16_t ending;
             std::memcpy(&ending, last - 1, sizeof ending);
             auto& first = m.first_[static_cast<std::size_t>(known.id)];
-            if (known.length == length && names::reads(text, known) && ending == crlf &&
+            if (known.length == length && length <= names::plain_longest && names::reads(text, known) && ending == crlf &&
                 static_cast<unsigned char>(line[length + 2]) > ' ' && static_cast<unsigned char>(last[-2]) > ' ' &&
                 first == Message::none_ && h != full) [[likely]] {
                 first = static_cast<std::uint8_t>(h - m.headers_.data());

@@ -134,6 +134,56 @@ TEST_F(ScanTest, ParsingIsTheSameOnEveryMachine) {
     }
 }
 
+// Short cuts look at sixteen octets: names around that length, and whatever may stand between name and value.
+TEST_F(ScanTest, EveryHeaderNameAndSeparatorIsTheSameOnEveryMachine) {
+    for (const std::string_view name : {"To",
+                                        "Via",
+                                        "Date",
+                                        "Route",
+                                        "Min-SE",
+                                        "Call-ID",
+                                        "Contact",
+                                        "Supported",
+                                        "User-Agent",
+                                        "Retry-After",
+                                        "Max-Forwards",
+                                        "Target-Dialog",
+                                        "Proxy-Require",
+                                        "Content-Length",
+                                        "Accept-Contact",
+                                        "Session-Expires",
+                                        "Session-Expired",
+                                        "Content-Encoding",
+                                        "WWW-Authenticate",
+                                        "Proxy-Authenticate",
+                                        "Proxy-Authorization",
+                                        "Request-Disposition",
+                                        "X-Something-Very-Long-Indeed"}) {
+        for (const std::string_view between : {": ", ":", " :", ":  ", ":\t", ":\r\n ", " ", ";", ": \r\n "}) {
+            for (const std::string_view value : {"7", "70", "<sip:a@b>;tag=1", "x ", ""}) {
+                auto text = test::invite_with_body();
+                const auto line = std::string{name} + std::string{between} + std::string{value} + "\r\n";
+                // First, in the middle, and last but for a message without a body, where little is readable behind.
+                for (const auto at : {text.find("\r\n") + 2, text.find("\r\n\r\n") + 2}) {
+                    for (const bool body : {true, false}) {
+                        auto whole = std::string{text}.insert(at, line);
+                        if (!body) whole.resize(whole.find("\r\n\r\n") + 4);
+                        const test::GuardPage page{whole};
+                        scan::force(scan::Isa::scalar);
+                        Message m;
+                        const auto want = all_of(m, m.parse(page.text()));
+                        for (const auto isa : machines()) {
+                            scan::force(isa);
+                            Message fresh;
+                            ASSERT_EQ(all_of(fresh, fresh.parse(page.text())), want) << whole;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 TEST_F(ScanTest, SixteenAtATimeFindsWhatAPlainWalkFinds) {
     const auto& text = test::invite_with_body();
     const auto end = text.find("\r\n\r\n");
