@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "sip/params.hpp"
+#include "sip/scan.hpp"
 
 namespace sipfront::sip {
 

@@ -2,6 +2,7 @@
 // do; sent ones are kept until they have been looked at.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 #include <string_view>
