@@ -238,7 +238,7 @@ private:
     core::Outbox& out_;
     ProxyCounters& counters_;
     LocalClient& local_;
-    core::SipKey table_key_, call_id_key_;
+    core::SipKey call_id_key_;
     core::ByteSlab bytes_;
     TransactionTable transactions_;
     DialogTable dialogs_;

@@ -51,7 +51,6 @@ Proxy::Proxy(const Parts& p)
       out_{p.out},
       counters_{p.counters},
       local_{p.local},
-      table_key_{p.table_key},
       call_id_key_{p.call_id_key},
       bytes_{p.config.image_bytes},
       transactions_{p.config.max_transactions, bytes_, p.table_key, p.start},

@@ -127,7 +127,8 @@ bool Proxy::go_compact(Transaction& t, const Message& m, core::Tick now) {
     if (!transactions_.may_linger(t)) return false;
     auto residue = Residues::none;
     if (!t.is_invite()) {
-        residue = transactions_.residues().hold(residue_of(m, t));
+        const auto text = residue_of(m, t);
+        if (!text.empty()) residue = transactions_.residues().hold(text);
         if (residue == Residues::none) return drop(ProxyDrop::no_image_room), false;
     }
     if (transactions_.linger(t, residue, now + t1x64_)) return true;
@@ -146,11 +147,11 @@ void Proxy::on_lingering_response(const Message& m, std::uint64_t call_id_hash) 
     if (!verify_branch(m.at(m.top_via().branch), {identity(m, call_id_hash), m.cseq().number, m.at(below.branch)}, keys_))
         return drop(ProxyDrop::forged_response);
     const auto& l = *found.linger;
-    core::Flow to;
-    to.remote = {core::IpAddress::v4(l.value), l.port};
-    to.local = sockets_.all()[core::raw(l.listener)].listener.local;
-    to.listener = l.listener;
-    to.zone = l.reply_zone;
+    core::FarEnd end;
+    end.remote = {core::IpAddress::v4(l.value), l.port};
+    end.listener = l.listener;
+    end.zone = l.reply_zone;
+    const auto to = sockets_.flow(end);
     EditList edits{m};
     edits.erase_value(m, *m.first(HeaderId::via), m.at(m.top_via().value));
     edit_trust(edits, m, l.target_zone, l.reply_zone, nullptr);
@@ -252,7 +253,8 @@ void Proxy::forward_response(Transaction& t, const Message& m, core::Tick now) {
     if (room.size() < edits.size() || room.empty()) return drop(ProxyDrop::no_buffer);
     const auto n = edits.write(room);
     // Kept for retransmitted requests: all but a 2xx to INVITE, which the host itself repeats, and finals that can be made again.
-    const bool again = !t.is_invite() && m.status() >= 200 && status == m.status() && transactions_.may_linger(t);
+    const bool again = !t.is_invite() && m.status() >= 200 && status == m.status() && m.wire().size() <= Scratch::capacity / 2 &&
+                       transactions_.may_linger(t);
     if (!again && (!t.is_invite() || m.status() >= 300 || m.status() < 200)) {
         if (!transactions_.keep(t.response, {room.data(), n})) drop(ProxyDrop::no_image_room);
     } else {

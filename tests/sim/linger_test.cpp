@@ -69,6 +69,21 @@ TEST(Linger, ATranslated503StaysTranslated) {
     EXPECT_EQ(pieces(only(world.receive(text, client_a), "SIP/2.0 500").text), pieces(first.text));
 }
 
+TEST(Linger, AnAnswerTooLargeToTakeApartIsKeptWhole) {
+    for (const std::size_t size : {9'000U, 17'000U}) {
+        World world;
+        const auto text = request({.method = "REGISTER"});
+        const auto reg = only(world.receive(text, client_a), "REGISTER");
+        const std::string body(size, 'b');
+        auto answer = response(reg.text, 200, "OK", "t");
+        answer.replace(answer.find("Content-Length: 0\r\n\r\n"), std::string::npos,
+                       "Content-Length: " + std::to_string(size) + "\r\n\r\n" + body);
+        const auto first = only(world.receive(answer, reg.flow.remote), "SIP/2.0 200");
+        EXPECT_EQ(table(world).lingering(), 0U);
+        EXPECT_EQ(only(world.receive(text, client_a), "SIP/2.0 200").text, first.text);
+    }
+}
+
 TEST(Linger, ARepeatedSuccessReachesTheCallerOnly) {
     World world;
     const auto invite = only(world.receive(request({.via_params = ";rport"}), client_a), "INVITE");
