@@ -145,19 +145,18 @@ private:
             const auto part = messages.subspan(from, std::min(group, messages.size() - from));
             std::array<sip::ParseError, group> errors;
             std::array<bool, group> passed;
-            std::array<sip::Lead, group> leads;
             for (std::size_t i = 0; i < part.size(); ++i) {
                 passed[i] = admit(part[i].message.flow);
                 if (!passed[i]) continue;
                 errors[i] = parsed_[i].parse(part[i].message.text());
                 if (alone) part[i].call_id_hash = shared_.steering.hash(parsed_[i].call_id());
-                if (errors[i] == sip::ParseError::none) leads[i] = proxy_.lead(parsed_[i], part[i].call_id_hash);
+                if (errors[i] == sip::ParseError::none) proxy_.lead(parsed_[i], part[i].call_id_hash, leads_[i]);
             }
             for (std::size_t i = 0; i < part.size(); ++i)
-                if (passed[i] && errors[i] == sip::ParseError::none) proxy_.prefetch(leads[i]);
+                if (passed[i] && errors[i] == sip::ParseError::none) proxy_.prefetch(leads_[i]);
             for (std::size_t i = 0; i < part.size(); ++i) {
                 if (!passed[i] || is_scanner(parsed_[i], errors[i], part[i].message.flow)) continue;
-                proxy_.handle(parsed_[i], errors[i], part[i].message.flow, part[i].call_id_hash, leads[i], now_);
+                proxy_.handle(parsed_[i], errors[i], part[i].message.flow, part[i].call_id_hash, leads_[i], now_);
             }
         }
         std::array<core::Inbound, group> done;
@@ -261,9 +260,8 @@ private:
     }
 
     void report() {
-        std::array<balancer::HealthEvent, 32> events;
-        while (const auto n = selector_.take_evidence(events)) {
-            const auto posted = shared_.switchboard.evidence(self_).post({events.data(), n});
+        while (const auto n = selector_.take_evidence(evidence_)) {
+            const auto posted = shared_.switchboard.evidence(self_).post({evidence_.data(), n});
             if (posted < n) stats_.counts[WorkerCount::evidence_dropped].add(n - posted);
         }
         proxy_.publish_gauges();
@@ -284,6 +282,8 @@ private:
     std::array<core::Inbound, burst> batch_;
     std::array<Steered, burst> own_;
     std::array<sip::Message, group> parsed_;
+    std::array<sip::Lead, group> leads_;
+    std::array<balancer::HealthEvent, 32> evidence_;
 };
 
 }  // namespace sipfront::app

@@ -37,7 +37,10 @@ std::string_view name(GuardVerdict v) noexcept {
 GuardPolicy::GuardPolicy(const GuardConfig& config) : allow_{config.allow}, deny_{config.deny} {
     for (auto agent : config.scanner_agents) {
         std::ranges::transform(agent, agent.begin(), lower);
-        if (!agent.empty()) scanners_.push_back(std::move(agent));
+        if (agent.empty()) continue;
+        for (std::size_t octet = 0; octet < may_start_.size(); ++octet)
+            may_start_[octet] = may_start_[octet] || lower(static_cast<char>(octet)) == agent.front();
+        scanners_.push_back(std::move(agent));
     }
     if (config.rate_per_source == 0) return;
     cost_ = core::Duration{1'000'000'000} / config.rate_per_source;
@@ -51,11 +54,15 @@ bool GuardPolicy::admits(const core::IpAddress& source, core::Zone zone) const n
 }
 
 bool GuardPolicy::is_scanner(std::string_view user_agent) const noexcept {
-    const auto same = [](char a, char b) { return lower(a) == b; };
-    const auto named = [&](const std::string& s) {
-        return std::search(user_agent.begin(), user_agent.end(), s.begin(), s.end(), same) != user_agent.end();
-    };
-    return std::ranges::any_of(scanners_, named);
+    for (; !user_agent.empty(); user_agent.remove_prefix(1)) {
+        if (!may_start_[static_cast<unsigned char>(user_agent.front())]) continue;
+        const auto begins_it = [user_agent](const std::string& s) {
+            return s.size() <= user_agent.size() &&
+                   std::equal(s.begin(), s.end(), user_agent.begin(), [](char a, char b) { return a == lower(b); });
+        };
+        if (std::ranges::any_of(scanners_, begins_it)) return true;
+    }
+    return false;
 }
 
 SourceLimiter::SourceLimiter(std::uint32_t sources, const core::SipKey& key)

@@ -38,6 +38,7 @@ public:
 private:
     PrefixSet allow_, deny_;
     std::vector<std::string> scanners_;  // lower case
+    std::array<bool, 256> may_start_{};  // which octets a scanner's name can begin with, in either case
     core::Duration cost_{0}, allowance_{0};
 };
 

@@ -27,25 +27,24 @@ std::optional<std::uint32_t> parse_number(std::string_view text, std::size_t max
 
 // No leading zeros: some would read them as octal, and an access list must not mean two things.
 std::optional<std::uint32_t> parse_v4(std::string_view text) noexcept {
-    std::uint32_t address = 0, octet = 0;
-    int dots = 0;
-    bool any = false, zero = false;
-    for (const char c : text) {
-        const auto digit = static_cast<std::uint32_t>(static_cast<unsigned char>(c)) - '0';
-        if (digit <= 9) {
-            octet = octet * 10 + digit;
-            if (zero || octet > 255) return std::nullopt;
-            zero = octet == 0;
-            any = true;
-        } else {
-            if (c != '.' || !any || ++dots > 3) return std::nullopt;
-            address = (address << 8) | octet;
-            octet = 0;
-            any = zero = false;
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    const auto digit = [&] { return at == end ? 10U : static_cast<std::uint32_t>(static_cast<unsigned char>(*at)) - '0'; };
+    std::uint32_t address = 0;
+    for (int i = 0; i < 4; ++i) {
+        if (i != 0 && (at == end || *at++ != '.')) return std::nullopt;
+        auto octet = digit();
+        if (octet > 9) return std::nullopt;
+        ++at;
+        for (auto next = digit(); next <= 9; next = digit()) {
+            if (octet == 0) return std::nullopt;
+            octet = octet * 10 + next;
+            if (octet > 255) return std::nullopt;
+            ++at;
         }
+        address = (address << 8) | octet;
     }
-    if (dots != 3 || !any) return std::nullopt;
-    return (address << 8) | octet;
+    return at == end ? std::optional{address} : std::nullopt;
 }
 
 constexpr int hex_value(char c) noexcept {

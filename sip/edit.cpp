@@ -32,6 +32,12 @@ void EditList::add(const Edit& edit) noexcept {
         overflowed_ = true;
         return;
     }
+    // Most come in the order of the message.
+    if (count_ == 0 || edits_[count_ - 1].to < edit.from) [[likely]] {
+        edits_[count_++] = edit;
+        growth_ += static_cast<std::ptrdiff_t>(edit.length) - static_cast<std::ptrdiff_t>(edit.to - edit.from);
+        return;
+    }
     const bool insert = edit.from == edit.to;
     const auto goes_behind = [&](const Edit& e) { return e.from > edit.from || (insert && e.from == edit.from && e.to > e.from); };
     auto at = count_;

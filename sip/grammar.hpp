@@ -122,30 +122,16 @@ template <Literal L>
 
 // Unsigned decimal, digits only. nullopt: empty, another octet, or above `max`.
 constexpr std::optional<std::uint32_t> decimal(std::string_view s, std::uint32_t max) noexcept {
-    std::uint64_t n = 0;
     if (s.empty()) return std::nullopt;
+    while (s.size() > 10 && s.front() == '0') s.remove_prefix(1);
+    if (s.size() > 10) return std::nullopt;
+    std::uint64_t n = 0;
     for (const char c : s) {
-        if (!is(c, digit)) return std::nullopt;
-        n = n * 10 + static_cast<std::uint64_t>(c - '0');
-        if (n > max) return std::nullopt;
+        const auto value = static_cast<std::uint32_t>(static_cast<unsigned char>(c)) - '0';
+        if (value > 9) return std::nullopt;
+        n = n * 10 + value;
     }
-    return static_cast<std::uint32_t>(n);
-}
-
-// As decimal(), without a loop for up to eight digits. Eight octets are readable before `end`.
-inline std::optional<std::uint32_t> decimal_before(const char* end, std::size_t digits, std::uint32_t max) noexcept {
-    if (digits - 1 > 7) [[unlikely]]
-        return decimal({end - digits, digits}, max);
-    const auto kept = ~std::uint64_t{0} << 8 * (8 - digits);
-    constexpr std::uint64_t zeros = 0x3030303030303030;
-    auto w = (load64(end - 8) & kept) | (zeros & ~kept);
-    if ((((w + 0x4646464646464646) | (w - zeros)) & 0x8080808080808080) != 0) return std::nullopt;
-    // Pairs, then fours, then all eight digits at once.
-    w -= zeros;
-    w = w * 10 + (w >> 8);
-    w = ((w & 0x000000ff000000ff) * 0x000f424000000064 + (w >> 16 & 0x000000ff000000ff) * 0x0000271000000001) >> 32;
-    const auto n = static_cast<std::uint32_t>(w);
-    return n <= max ? std::optional{n} : std::nullopt;
+    return n <= max ? std::optional{static_cast<std::uint32_t>(n)} : std::nullopt;
 }
 
 // Behind the quote that closes the quoted-string opened at s[open]; npos when none does.

@@ -87,26 +87,36 @@ constexpr std::array<Compact, 19> compact_names = {{
 
 constexpr Table make_table() {
     Table t;
-    t.entries[0].length = 0xff;
+    t.entries[0].length = 0xffff;
+    t.entries[0].want.fill('\n');  // no line begins with it
+    t.entries[0].care.fill(0xff);
+    const auto put = [&t](std::uint16_t& slot, std::size_t entry) {
+        t.collides = t.collides || slot != 0;
+        slot = static_cast<std::uint16_t>(entry * sizeof(Entry));
+    };
     for (std::size_t i = 0; i < long_names.size(); ++i) {
         const auto name = long_names[i];
         auto& e = t.entries[i + 1];
-        e.length = static_cast<std::uint8_t>(name.size());
+        e.length = static_cast<std::uint16_t>(name.size());
         e.id = static_cast<HeaderId>(i);
+        const auto length = static_cast<std::uint32_t>(name.size());
+        e.value = length + 2 - ((length + 3) << 16);
+        const auto octet = [name](std::size_t o) { return o < name.size() ? name[o] : o == name.size() ? ':' : ' '; };
         for (std::size_t o = 0; o < std::min(name.size() + 2, window); ++o) {
-            const char c = o < name.size() ? name[o] : o == name.size() ? ':' : ' ';
-            e.want[o] = static_cast<std::uint8_t>(c);
-            e.care[o] = grammar::is(c, grammar::alpha) ? 0xdf : 0xff;  // but for the case of letters
+            e.want[o] = static_cast<std::uint8_t>(octet(o));
+            e.care[o] = grammar::is(octet(o), grammar::alpha) ? 0xdf : 0xff;  // but for the case of letters
         }
-        auto& slot = t.slots[slot_of(name.size(), name.front(), name.back())];
-        t.collides = t.collides || slot != 0;
-        slot = static_cast<std::uint16_t>((i + 1) * sizeof(Entry));
+        put(t.slots[slot_of(name.size(), name.front(), name.back())], i + 1);
+        if (name.size() > quick_longest) continue;
+        std::uint32_t start = 0;
+        for (std::size_t o = 0; o < 4; ++o) start |= std::uint32_t{static_cast<std::uint8_t>(octet(o))} << 8 * o;
+        put(t.quick_slots[quick_slot_of(start, length)], i + 1);
     }
     t.compact.fill(HeaderId::other);
     for (const auto& c : compact_names) t.compact[static_cast<std::size_t>(c.letter & 31)] = c.id;
     return t;
 }
-static_assert(!make_table().collides, "slot_of needs other factors");
+static_assert(!make_table().collides, "slot_of or quick_slot_of needs other factors");
 
 }  // namespace
 

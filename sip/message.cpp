@@ -81,7 +81,7 @@ const Header* Message::find(std::string_view long_name, const Header* after) con
     const auto id = parse_header_name(long_name);
     const auto* end = headers_.data() + header_count_;
     for (const auto* h = after == nullptr ? headers_.data() : after + 1; h != end; ++h)
-        if (h->id == id && (id != HeaderId::other || iequals(at(h->name), long_name))) return h;
+        if (h->id == id && (id != HeaderId::other || iequals(at(h->name()), long_name))) return h;
     return nullptr;
 }
 

@@ -104,9 +104,12 @@ struct Slice {
 
 struct alignas(16) Header {
     Slice line;   // from the name's first octet through the line end (folds included)
-    Slice name;   // as written
     Slice value;  // without surrounding white space; may contain folds
+    std::uint16_t name_length = 0;
     HeaderId id = HeaderId::other;
+
+    // As written.
+    [[nodiscard]] constexpr Slice name() const noexcept { return {line.off, name_length}; }
 };
 
 // The top-most Via value (RFC 3261 §20.42, RFC 3581). Absent parts have len 0.

@@ -39,11 +39,13 @@ struct Text {
     static Slice slice(std::size_t from, std::size_t to) noexcept {
         return {static_cast<std::uint16_t>(from), static_cast<std::uint16_t>(to - from)};
     }
-    // slice() into memory as one 32-bit store: both halves fit, for a message has at most 65,535 octets.
-    static void store(Slice& s, std::size_t from, std::size_t length) noexcept {
+    // slice() into memory as one 32-bit store, the offset in its low half: both fit, for a message has at most 65,535 octets.
+    static void store(Slice& s, std::uint32_t both) noexcept {
         static_assert(std::endian::native == std::endian::little);
-        const auto both = static_cast<std::uint32_t>(from | length << 16);
         std::memcpy(static_cast<void*>(&s), &both, sizeof both);
+    }
+    static void store(Slice& s, std::size_t from, std::size_t length) noexcept {
+        store(s, static_cast<std::uint32_t>(from | length << 16));
     }
 };
 

@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::size_t longest_message = 65507;
 
+// Header fields of which several must say the same.
+constexpr auto single = bit(HeaderId::from) | bit(HeaderId::to) | bit(HeaderId::call_id) | bit(HeaderId::cseq) |
+                        bit(HeaderId::max_forwards) | bit(HeaderId::content_length);
+
 // Offset of the first octet that is no keep-alive.
 std::size_t skip_keep_alive(std::string_view bytes) noexcept {
     std::size_t at = 0;
@@ -46,26 +50,23 @@ public:
 
 private:
     static constexpr ParseError ok = ParseError::none;
-    // Header fields and the lines that they are folded over.
-    static constexpr std::size_t max_lines = 4 * Message::max_headers;
-    using Lines = std::array<std::uint16_t, max_lines + 1>;
-
     static void reset(Message& m, const char* data, std::size_t size) noexcept;
     static ParseError start_line(Message& m, const char* data, std::size_t end) noexcept;
     static ParseError request_line(Message& m, const char* data, std::size_t end) noexcept;
     static ParseError odd_request_line(Message& m, const char* data, std::size_t end) noexcept;
     static ParseError status_line(Message& m, std::string_view line) noexcept;
     static ParseError odd_status_line(Message& m, std::string_view line) noexcept;
-    // `line` to `all`: where the lines behind the start line end. `readable`: where sixteen octets can be loaded, and behind
-    // which there are no short cuts.
-    static ParseError index(Message& m, const char* data, const std::uint16_t* line, const std::uint16_t* all,
-                            const char* readable) noexcept;
+    // `lines`: from the start line's end on. `readable`: before it, sixteen octets can be loaded; behind it there are no short cuts.
+    static ParseError index(Message& m, const char* data, scan::Newlines lines, const char* readable) noexcept;
+    static bool usual_header(Message& m, const char* data, const char* line, const char* last, std::uint32_t& count,
+                             std::uint64_t& present) noexcept;
     static ParseError odd_header(Message& m, std::size_t index, const char* data, std::size_t begin, std::size_t newline) noexcept;
     static bool empty_line(Message& m, const char* data, std::size_t at) noexcept;
 
+    static void mark(const Message& m, const char* data, std::uint64_t* words) noexcept;
     static ParseError values(Message& m, const char* data, const char* readable) noexcept;
     static ParseError repeated(const Message& m, const Header& first, const Header& again) noexcept;
-    static ParseError call_id(Message& m, const char* data, Slice value, bool quick) noexcept;
+    static ParseError call_id(Message& m, const char* data, Slice value, scan::Marks marks, bool quick) noexcept;
     static ParseError cseq(Message& m, const char* data, Slice value) noexcept;
     static ParseError check_whole(Message& m) noexcept;
 };
@@ -89,17 +90,17 @@ void Parser::reset(Message& m, const char* data, std::size_t size) noexcept {
 
 ParseError Parser::run(Message& m, const char* data, std::size_t size) noexcept {
     reset(m, data, size);
-    Lines lines;
-    const auto count = scan::active->find_lines(data, size, lines.data(), lines.size());
-    const auto newline = count > 0 ? std::size_t{lines[0]} : size;
+    std::array<std::uint64_t, scan::words_of(longest_message)> words;  // only those of this message are ever written
+    scan::active->find_newlines(data, size, words.data());
+    scan::Newlines lines{words.data()};
+    const auto newline = std::min(lines.next(), size);
     const auto end = newline > 0 && newline < size && data[newline - 1] == '\r' ? newline - 1 : newline;
     auto error = start_line(m, data, end);
     if (error == ParseError::not_sip) return error;
     m.headers_begin_ = static_cast<std::uint16_t>(std::min(newline + 1, size));
     const auto first = [&error](ParseError e) { error = error == ok ? e : error; };
     const char* const readable = scan::active->short_cuts ? data + (size - std::min(size, names::window)) : data;
-    first(count > 0 ? index(m, data, lines.data() + 1, lines.data() + count, readable) : ParseError::no_end_of_headers);
-    if (count == lines.size()) first(ParseError::too_many_headers);
+    first(index(m, data, lines, readable));
     first(values(m, data, readable));
     first(check_whole(m));
     return error;
@@ -146,7 +147,7 @@ ParseError Parser::odd_request_line(Message& m, const char* data, std::size_t en
 
 ParseError Parser::status_line(Message& m, std::string_view line) noexcept {
     if (line.size() > 12 && grammar::spells<"sip/2.0 ">(line.data()) && line[11] == ' ') [[likely]] {
-        const auto status = grammar::decimal_before(line.data() + 11, 3, 699);
+        const auto status = grammar::decimal(line.substr(8, 3), 699);
         if (status && *status >= 100) {
             m.status_ = static_cast<int>(*status);
             m.reason_ = Text::slice(12, line.size());
@@ -185,7 +186,7 @@ ParseError Parser::odd_status_line(Message& m, std::string_view line) noexcept {
     if (index >= Message::max_headers) return ParseError::too_many_headers;
     auto& h = m.headers_[index];
     h.line = Text::slice(begin, newline + 1);
-    h.name = Text::slice(begin, name_end);
+    h.name_length = static_cast<std::uint16_t>(name.size());
     h.value = Text{data}.trimmed(colon + 1, newline);
     h.id = names::find(name.data(), name.size());
     m.present_ |= bit(h.id);
@@ -208,55 +209,81 @@ bool Parser::empty_line(Message& m, const char* data, std::size_t at) noexcept {
     return true;
 }
 
-// Finds the header fields from headers_begin() to the empty line. An error does not stop it.
-// The loop takes header fields of the usual form: a long name not seen before, ": ", a value without white space around, CRLF.
-// odd_header() takes all others.
-ParseError Parser::index(Message& m, const char* data, const std::uint16_t* end, const std::uint16_t* all, const char* readable) noexcept {
+// Takes a header field of the usual form: a long name, ": ", a value without white space around, CRLF with the LF
+// at `last`. Sixteen octets are readable at `line`.
+[[gnu::always_inline]] inline bool Parser::usual_header(Message& m, const char* data, const char* line, const char* last,
+                                                        std::uint32_t& count, std::uint64_t& present) noexcept {
     constexpr std::uint16_t crlf = 0x0a0d;
+    const auto text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line));
+    const auto colons = static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(':'))));
+    const auto length = static_cast<std::uint32_t>(std::countr_zero(colons | 1U << names::window));
+    const auto& known = names::quick_candidate(line, length);
+    if (!names::reads(text, known)) [[unlikely]]
+        return false;
+    std::uint16_t ending;
+    std::memcpy(&ending, last - 1, sizeof ending);
+    const auto id = static_cast<std::size_t>(known.id);
+    if (ending != crlf || static_cast<unsigned char>(line[length + 2]) <= ' ' || static_cast<unsigned char>(last[-2]) <= ' ' ||
+        count == Message::max_headers) [[unlikely]]
+        return false;
+    const auto mark = std::uint64_t{1} << id;
+    if (m.first_[id] == Message::none_) [[likely]] {
+        m.first_[id] = static_cast<std::uint8_t>(count);
+    } else {
+        if ((mark & single) != 0) return false;
+        m.repeated_ |= mark;
+    }
+    present |= mark;
+    const auto both = static_cast<std::uint32_t>(line - data) | static_cast<std::uint32_t>(last - line) << 16;
+    auto& h = m.headers_[count++];
+    Text::store(h.line, both + (1U << 16));
+    Text::store(h.value, both + known.value);
+    h.name_length = known.length;
+    h.id = known.id;
+    return true;
+}
+
+// Finds the header fields from headers_begin() to the empty line. An error does not stop it.
+ParseError Parser::index(Message& m, const char* data, scan::Newlines lines, const char* readable) noexcept {
     auto error = ok;
     const char* line = data + m.headers_begin_;
     const char* const limit = data + m.wire_.size();
-    auto* h = m.headers_.data();
-    const auto* const full = h + Message::max_headers;
+    std::uint32_t count = 0;
     std::uint64_t present = 0;
-    for (; end != all; ++end) {
-        const char* last = data + *end;
-        if (last + 1 < limit && grammar::is_blank(last[1])) [[unlikely]] {
-            if (end + 1 != all) continue;  // RFC 3261 §7.3.1: folded
+    bool ended = empty_line(m, data, m.headers_begin_);
+    while (!ended) {
+        const char* last = data + lines.next();
+        // All but the last one and what is folded.
+        while (last<readable&& static_cast<unsigned char>(last[1])> ' ' && usual_header(m, data, line, last, count, present)) {
+            line = last + 1;
+            last = data + lines.next();
         }
-        if (line < readable) [[likely]] {
-            const auto text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line));
-            const auto colons = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(':'))));
-            const auto length = static_cast<unsigned>(std::countr_zero(colons | 1U << 15));
-            const auto& known = names::candidate(line, length);
-            std::uint16_t ending;
-            std::memcpy(&ending, last - 1, sizeof ending);
-            auto& first = m.first_[static_cast<std::size_t>(known.id)];
-            if (known.length == length && length <= names::plain_longest && names::reads(text, known) && ending == crlf &&
-                static_cast<unsigned char>(line[length + 2]) > ' ' && static_cast<unsigned char>(last[-2]) > ' ' &&
-                first == Message::none_ && h != full) [[likely]] {
-                first = static_cast<std::uint8_t>(h - m.headers_.data());
-                present |= bit(known.id);
-                const auto begin = static_cast<std::uint32_t>(line - data);
-                const auto size = static_cast<std::uint32_t>(last - line);
-                h->id = known.id;
-                Text::store(h->line, begin, size + 1);
-                Text::store(h->name, begin, length);
-                Text::store(h->value, begin + length + 2, size - 3 - length);
-                ++h;
-                line = last + 1;
-                continue;
-            }
+        if (last >= limit) break;
+        const auto behind = static_cast<std::size_t>(last - data) + 1;
+        if (last + 1 < limit && grammar::is_blank(last[1]) && lines.peek() < m.wire_.size()) continue;  // RFC 3261 §7.3.1: folded
+        ended = empty_line(m, data, behind);
+        if (line >= readable || !usual_header(m, data, line, last, count, present)) {
+            const auto e = odd_header(m, count, data, static_cast<std::size_t>(line - data), behind - 1);
+            if (error == ok) error = e;
+            if (e != ParseError::bad_header_line && e != ParseError::too_many_headers) ++count;
         }
-        const auto e = odd_header(m, static_cast<std::size_t>(h - m.headers_.data()), data, static_cast<std::size_t>(line - data), *end);
-        if (error == ok) error = e;
-        if (e != ParseError::bad_header_line && e != ParseError::too_many_headers) ++h;
         line = last + 1;
     }
     m.present_ |= present;
-    m.header_count_ = static_cast<std::uint8_t>(h - m.headers_.data());
-    const bool ended = empty_line(m, data, static_cast<std::size_t>(line - data));
+    m.header_count_ = static_cast<std::uint8_t>(count);
     return error == ok && !ended ? ParseError::no_end_of_headers : error;
+}
+
+// Finds the delimiters of the values that values() reads from one to the next.
+void Parser::mark(const Message& m, const char* data, std::uint64_t* words) noexcept {
+    std::uint32_t from = ~0U, to = 0;
+    for (const auto id : {HeaderId::via, HeaderId::from, HeaderId::to, HeaderId::call_id}) {
+        const auto* h = m.first(id);
+        if (h == nullptr) continue;
+        from = std::min<std::uint32_t>(from, h->value.off);
+        to = std::max(to, h->value.end());
+    }
+    if (from < to) scan::active->find_delimiters(data, m.wire_.size(), from / scan::block, to / scan::block, words);
 }
 
 // Decodes the values that every message is judged by.
@@ -266,37 +293,40 @@ ParseError Parser::values(Message& m, const char* data, const char* readable) no
         if (!good && error == ok) error = e;
     };
     const auto quick = [&](const Header& h) { return data + h.value.end() <= readable; };
+    std::array<std::uint64_t, scan::words_of(longest_message)> words;  // only those of these values are written
+    const scan::Marks marks{words.data()};
+    mark(m, data, words.data());
     if (const auto* h = m.first(HeaderId::via)) {
-        if (!quick(*h) || !plain::via(data, h->value.off, h->value.end(), m.via_))
+        if (!quick(*h) || !plain::via(data, marks, h->value.off, h->value.end(), m.via_))
             judge(odd_via(data, h->value, m.via_), ParseError::bad_via);
     } else {
         judge(false, ParseError::missing_via);
     }
     if (const auto* h = m.first(HeaderId::from)) {
-        if (!quick(*h) || !plain::party(data, h->value.off, h->value.end(), m.from_))
+        if (!quick(*h) || !plain::party(data, marks, h->value.off, h->value.end(), m.from_))
             judge(odd_party(data, h->value, m.from_), ParseError::bad_from);
     } else {
         judge(false, ParseError::missing_from);
     }
     if (const auto* h = m.first(HeaderId::to)) {
-        if (!quick(*h) || !plain::party(data, h->value.off, h->value.end(), m.to_))
+        if (!quick(*h) || !plain::party(data, marks, h->value.off, h->value.end(), m.to_))
             judge(odd_party(data, h->value, m.to_), ParseError::bad_to);
     } else {
         judge(false, ParseError::missing_to);
     }
     const auto* h = m.first(HeaderId::call_id);
-    const auto id = h != nullptr ? call_id(m, data, h->value, quick(*h)) : ParseError::missing_call_id;
+    const auto id = h != nullptr ? call_id(m, data, h->value, marks, quick(*h)) : ParseError::missing_call_id;
     judge(id == ok, id);
     h = m.first(HeaderId::cseq);
     const auto number = h != nullptr ? cseq(m, data, h->value) : ParseError::missing_cseq;
     judge(number == ok, number);
     if ((h = m.first(HeaderId::max_forwards)) != nullptr) {
-        const auto n = grammar::decimal_before(data + h->value.end(), h->value.len, 255);
+        const auto n = grammar::decimal(m.at(h->value), 255);
         m.max_forwards_ = n ? static_cast<int>(*n) : -1;
         judge(n.has_value(), ParseError::bad_max_forwards);
     }
     if ((h = m.first(HeaderId::content_length)) != nullptr) {
-        const auto n = grammar::decimal_before(data + h->value.end(), h->value.len, 0x7fffffff);
+        const auto n = grammar::decimal(m.at(h->value), 0x7fffffff);
         m.content_length_ = n ? static_cast<long>(*n) : -1;
         judge(n.has_value(), ParseError::bad_content_length);
     }
@@ -325,19 +355,19 @@ ParseError Parser::repeated(const Message& m, const Header& first, const Header&
     return same ? ok : ParseError::duplicate_header;
 }
 
-ParseError Parser::call_id(Message& m, const char* data, Slice value, bool quick) noexcept {
+ParseError Parser::call_id(Message& m, const char* data, Slice value, scan::Marks marks, bool quick) noexcept {
     m.call_id_ = value;
     if (!value) return ParseError::bad_call_id;
     const std::size_t end = value.end();
-    if (quick && scan::find_delimiter(data, value.off, end) == end) return ok;
+    if (quick && marks.next(value.off) == end) return ok;
     return Text{data}.is_solid(value.off, end) ? ok : ParseError::bad_call_id;
 }
 
 ParseError Parser::cseq(Message& m, const char* data, Slice value) noexcept {
     const std::size_t from = value.off, end = value.end();
     auto at = from;
-    while (at < end && !grammar::is(data[at], grammar::breaker)) ++at;
-    const auto number = grammar::decimal_before(data + at, at - from, 0x7fffffff);
+    while (data[at] >= '0' && data[at] <= '9') ++at;  // at the latest, the line end stops it
+    const auto number = grammar::decimal({data + from, at - from}, 0x7fffffff);
     auto method = at + 1;
     if (at == end || data[at] != ' ' || grammar::is_lws(data[method])) [[unlikely]]
         method = Text{data}.skip_lws(at, end);

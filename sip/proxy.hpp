@@ -30,14 +30,12 @@
 #include "sip/route.hpp"
 #include "sip/routing.hpp"
 #include "sip/sockets.hpp"
+#include "sip/text_builder.hpp"
 #include "sip/transaction.hpp"
 #include "sip/trust.hpp"
 #include "sip/uri.hpp"
 
 namespace sipfront::sip {
-
-class TextBuilder;
-class Shown;
 
 // A request of our own: a probe, say. `text` is a whole request without Via, From, Call-ID and CSeq, which we put behind its
 // start line. Its Call-ID must hash to the worker that sends it.
@@ -88,9 +86,9 @@ public:
     Proxy(const Proxy&) = delete;
     Proxy& operator=(const Proxy&) = delete;
 
-    // For a message that parsed without error; `call_id_hash`: the steering hash. Starts the memory accesses that handle()
-    // will need.
-    [[nodiscard]] Lead lead(const Message& m, std::uint64_t call_id_hash) const noexcept;
+    // For a message that parsed without error; `call_id_hash`: the steering hash. Overwrites `lead` and starts the memory
+    // accesses that handle() will need.
+    void lead(const Message& m, std::uint64_t call_id_hash, Lead& lead) const noexcept;
     // The second stage: what lies behind the memory that lead() asked for.
     void prefetch(const Lead& lead) const noexcept;
     // One parsed message; `error` is what parse() returned, `call_id_hash` the steering hash. Borrows `m` during the call.
@@ -120,6 +118,7 @@ private:
         std::uint64_t call_id_hash;
         CallIdentity call;
         const Lead& lead;
+        Shown client;  // where it comes from
         Uri uri{};
         RouteInfo routes{};
         std::uint32_t loop = 0;

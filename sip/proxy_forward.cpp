@@ -111,8 +111,7 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     const auto top = make_top(hop.out, text.view(), dialogs_.get(hop.dialog), hop.record_route ? &r.in : nullptr, r.call, m.from_tag());
     edits.insert(m.headers_begin(), top);
 
-    const Shown client{r.in.remote};
-    edit_received(edits, m, r.in, client);
+    edit_received(edits, m, r.in, r.client);
     edit_max_forwards(edits, m);
     for (std::size_t i = 0; i < r.routes.own_count; ++i) edits.erase_value(m, *r.routes.own[i].header, r.routes.own[i].value);
     if (r.routes.strict_upstream) edits.erase_value(m, *r.routes.target_header, r.routes.target_value);
@@ -132,7 +131,7 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     }
     if (!uri.empty()) edits.replace(m.request_uri_slice(), uri);
     if (!hop.routes.empty()) edits.insert(m.headers_begin(), scratch_.join({"Route: ", hop.routes, "\r\n"}));
-    edit_trust(edits, m, r.in.zone, hop.out.zone, r.in.zone != core::Zone::cluster ? &client : nullptr);
+    edit_trust(edits, m, r.in.zone, hop.out.zone, r.in.zone != core::Zone::cluster ? &r.client : nullptr);
     if (core::is_reliable(hop.out.transport) && m.content_length() < 0) {
         TextBuilder b{scratch_.take(48)};
         b << "Content-Length: " << static_cast<std::uint64_t>(m.body().size()) << "\r\n";

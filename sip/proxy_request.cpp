@@ -65,8 +65,10 @@ Proxy::Proxy(const Parts& p)
       t4_{p.config.timers.t4},
       t1x64_{64 * p.config.timers.t1} {}
 
-Lead Proxy::lead(const Message& m, std::uint64_t call_id_hash) const noexcept {
-    Lead l;
+void Proxy::lead(const Message& m, std::uint64_t call_id_hash, Lead& l) const noexcept {
+    l.own_branch = false;
+    l.route.socket = nullptr;
+    l.route.cookie.reset();
     if (m.is_request()) {
         l.server_key = transactions_.server_key(m, m.method() == Method::ack ? Method::invite : m.method());
         transactions_.prefetch_server(l.server_key);
@@ -79,7 +81,6 @@ Lead Proxy::lead(const Message& m, std::uint64_t call_id_hash) const noexcept {
         l.own_branch = true;
         transactions_.prefetch(branch->transaction);
     }
-    return l;
 }
 
 void Proxy::prefetch(const Lead& l) const noexcept {
@@ -101,7 +102,7 @@ void Proxy::handle(const Message& m, ParseError error, const core::Flow& in, std
     scratch_.clear();
     if (error != ParseError::none) return on_malformed(m, error, in);
     if (!m.is_request()) return on_response(m, in, call_id_hash, lead, now);
-    Request r{m, in, now, call_id_hash, identity(m, call_id_hash), lead};
+    Request r{m, in, now, call_id_hash, identity(m, call_id_hash), lead, Shown{in.remote}};
     on_request(r);
 }
 
@@ -171,7 +172,7 @@ void Proxy::on_ack(Request& r) {
             return transactions_.settle(*t);
         }
     }
-    const auto uri = parse_uri(m.request_uri());
+    const auto uri = parse_solid_uri(m.request_uri());
     if (!uri || m.max_forwards() == 0) return drop(m.max_forwards() == 0 ? ProxyDrop::ack_no_hops : ProxyDrop::unanswerable);
     r.uri = *uri;
     r.routes = read_routes(m, r.call, r.uri, r.lead.route, sockets_, keys_);
@@ -197,7 +198,7 @@ void Proxy::forward_ack(Request& r) {
 // §16.3, in its order. False: a reply went out.
 bool Proxy::validate(Request& r) {
     const auto& m = r.m;
-    const auto uri = parse_uri(m.request_uri());
+    const auto uri = parse_solid_uri(m.request_uri());
     if (!uri) return reply(m, r.in, 400, "Bad Request (bad_request_uri)", LocalReply::bad_request), false;
     r.uri = *uri;
     if (uri->scheme == Scheme::other) return reply(m, r.in, 416, "Unsupported URI Scheme", LocalReply::unsupported_scheme), false;
@@ -297,13 +298,14 @@ DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
     d->client = hop.caller_in_cluster ? hop.out : r.in;
     if (!hop.caller_in_cluster) {
         // A client whose Via or Contact does not show the address its packets come from sits behind a NAT.
-        const auto via_address = core::IpAddress::parse(m.at(m.top_via().host));
-        std::optional<core::IpAddress> contact_address;
-        if (name_addr) {
-            if (const auto u = parse_uri(name_addr->uri)) contact_address = u->address();
-        }
-        d->symmetric = core::is_reliable(r.in.transport) || via_address != r.in.remote.address ||
-                       (contact_address && *contact_address != r.in.remote.address && is_private(*contact_address));
+        const auto hides = [&](std::string_view shown) {
+            const auto uri = parse_uri(shown);
+            if (!uri || r.client.is(uri->host, r.in.remote.address)) return false;
+            const auto address = uri->address();
+            return address && is_private(*address);
+        };
+        d->symmetric = core::is_reliable(r.in.transport) || !r.client.is(m.at(m.top_via().host), r.in.remote.address) ||
+                       (name_addr && hides(name_addr->uri));
     }
     ++early_dialogs_;
     count(ProxyEvent::dialog_created);

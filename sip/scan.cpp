@@ -1,5 +1,6 @@
 #include "sip/scan.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <immintrin.h>
@@ -45,41 +46,24 @@ struct Tail {
 };
 inline Tail tail_of(const char* data, std::size_t size, std::size_t base, std::array<char, block>& padded) noexcept {
     if (size >= block) return {data + size - block, static_cast<unsigned>(block - (size - base))};
-    padded.fill('a');  // no newline
+    padded.fill('a');  // nothing that is looked for
     std::memcpy(padded.data(), data, size);
     return {padded.data(), 0};
 }
 
-// Collects the offsets of line ends, until an empty line follows.
-struct Collector {
-    const char* data;
-    std::size_t size;
-    std::uint16_t* out;
-    std::uint16_t* full;
-
-    // This block's newlines. True: no more are wanted.
-    [[gnu::always_inline]] bool take(std::size_t base, std::uint64_t newline) noexcept {
-        for (; newline != 0; newline &= newline - 1) {
-            const auto at = base + static_cast<std::size_t>(std::countr_zero(newline));
-            if (out == full) return true;
-            *out++ = static_cast<std::uint16_t>(at);
-            if (at + 1 < size && static_cast<unsigned char>(data[at + 1]) <= '\r' && is_empty_line(at + 1)) return true;
-        }
-        return false;
-    }
-    [[nodiscard]] bool is_empty_line(std::size_t at) const noexcept {
-        return data[at] == '\n' || (data[at] == '\r' && at + 1 < size && data[at + 1] == '\n');
-    }
-};
-
 // ---- scalar
 
-std::size_t lines_scalar(const char* data, std::size_t size, std::uint16_t* out, std::size_t room) noexcept {
-    Collector c{data, size, out, out + room};
-    for (const char* p = data; (p = static_cast<const char*>(std::memchr(p, '\n', static_cast<std::size_t>(data + size - p)))) != nullptr;
-         ++p)
-        if (c.take(static_cast<std::size_t>(p - data), 1)) break;
-    return static_cast<std::size_t>(c.out - out);
+void newlines_scalar(const char* data, std::size_t size, std::uint64_t* out) noexcept {
+    std::fill_n(out, words_of(size) - 1, 0);
+    out[words_of(size) - 1] = ~std::uint64_t{0};
+    for (std::size_t i = 0; i < size; ++i)
+        if (data[i] == '\n') out[i / block] |= std::uint64_t{1} << i % block;
+}
+
+void delimiters_scalar(const char* data, std::size_t size, std::size_t first, std::size_t last, std::uint64_t* out) noexcept {
+    std::fill(out + first, out + last + 1, 0);
+    for (auto i = first * block; i < std::min(size, (last + 1) * block); ++i)
+        if (grammar::is(data[i], grammar::delimiter)) out[i / block] |= std::uint64_t{1} << i % block;
 }
 
 std::size_t call_id_scalar(const char* data, std::size_t size) noexcept {
@@ -92,7 +76,7 @@ std::size_t call_id_scalar(const char* data, std::size_t size) noexcept {
 
 // ---- vectors
 
-[[gnu::target("ssse3"), gnu::always_inline]] inline std::uint64_t newlines_sse(const char* p) noexcept {
+[[gnu::target("ssse3"), gnu::always_inline]] inline std::uint64_t newlines16(const char* p) noexcept {
     std::uint64_t mask = 0;
     for (unsigned i = 0; i < block; i += 16) {
         const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
@@ -101,28 +85,61 @@ std::size_t call_id_scalar(const char* data, std::size_t size) noexcept {
     return mask;
 }
 
-[[gnu::target("ssse3")]] std::size_t lines_sse(const char* data, std::size_t size, std::uint16_t* out, std::size_t room) noexcept {
-    Collector c{data, size, out, out + room};
+[[gnu::target("ssse3")]] void newlines_sse(const char* data, std::size_t size, std::uint64_t* out) noexcept {
     std::size_t base = 0;
-    for (; base + block <= size; base += block)
-        if (c.take(base, newlines_sse(data + base))) return static_cast<std::size_t>(c.out - out);
-    if (base != size) {
-        std::array<char, block> padded;
-        const auto tail = tail_of(data, size, base, padded);
-        c.take(base, newlines_sse(tail.load) >> tail.shift);
+    for (; base + block <= size; base += block) *out++ = newlines16(data + base);
+    out[0] = 0;
+    out[1] = ~std::uint64_t{0};
+    if (base == size) return;
+    std::array<char, block> padded;
+    const auto tail = tail_of(data, size, base, padded);
+    *out = newlines16(tail.load) >> tail.shift;
+}
+
+// The classes of an octet are the bits that the entries of its two nibbles share.
+// 1: 0x00-0x1f, 2: SP ", 4: ( , and 8: < > 16: : ; =
+[[gnu::target("ssse3"), gnu::always_inline]] inline __m128i low_nibbles() noexcept {
+    return _mm_setr_epi8(3, 1, 3, 1, 1, 1, 1, 1, 5, 1, 17, 17, 13, 17, 9, 1);
+}
+[[gnu::target("ssse3"), gnu::always_inline]] inline __m128i high_nibbles() noexcept {
+    return _mm_setr_epi8(1, 1, 6, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+
+[[gnu::target("ssse3"), gnu::always_inline]] inline std::uint64_t delimiters16(const char* p) noexcept {
+    std::uint64_t none = 0;
+    for (unsigned i = 0; i < block; i += 16) {
+        const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
+        const auto low = _mm_shuffle_epi8(low_nibbles(), v);
+        const auto high = _mm_shuffle_epi8(high_nibbles(), _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(0x0f)));
+        const auto is_none = _mm_cmpeq_epi8(_mm_and_si128(low, high), _mm_setzero_si128());
+        none |= std::uint64_t{static_cast<std::uint16_t>(_mm_movemask_epi8(is_none))} << i;
     }
-    return static_cast<std::size_t>(c.out - out);
+    return ~none;
+}
+
+[[gnu::target("ssse3")]] void delimiters_sse(const char* data, std::size_t size, std::size_t first, std::size_t last,
+                                             std::uint64_t* out) noexcept {
+    for (auto i = first; i <= last; ++i) {
+        const auto base = i * block;
+        if (base + block <= size) [[likely]] {
+            out[i] = delimiters16(data + base);
+        } else {
+            std::array<char, block> padded;
+            const auto tail = tail_of(data, size, base, padded);
+            out[i] = delimiters16(tail.load) >> tail.shift;
+        }
+    }
 }
 
 [[gnu::target("ssse3")]] std::size_t call_id_sse(const char* data, std::size_t size) noexcept {
     auto found = size;
     std::size_t base = 0;
     for (; base + block <= size; base += block)
-        if (hunt_call_id(data, size, base, newlines_sse(data + base), found)) return found;
+        if (hunt_call_id(data, size, base, newlines16(data + base), found)) return found;
     if (base == size) return found;
     std::array<char, block> padded;
     const auto tail = tail_of(data, size, base, padded);
-    hunt_call_id(data, size, base, newlines_sse(tail.load) >> tail.shift, found);
+    hunt_call_id(data, size, base, newlines16(tail.load) >> tail.shift, found);
     return found;
 }
 
@@ -135,39 +152,61 @@ std::size_t call_id_scalar(const char* data, std::size_t size) noexcept {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
 
-[[gnu::target("avx2"), gnu::always_inline]] inline std::uint64_t newlines_avx2(const char* p) noexcept {
+[[gnu::target("avx2"), gnu::always_inline]] inline std::uint64_t newlines32(const char* p) noexcept {
     const auto lf = _mm256_set1_epi8('\n');
     return joined(_mm256_cmpeq_epi8(load_avx2(p), lf), _mm256_cmpeq_epi8(load_avx2(p + 32), lf));
 }
 
-[[gnu::target("avx2,bmi")]] std::size_t lines_avx2(const char* data, std::size_t size, std::uint16_t* out, std::size_t room) noexcept {
-    Collector c{data, size, out, out + room};
+[[gnu::target("avx2")]] void newlines_avx2(const char* data, std::size_t size, std::uint64_t* out) noexcept {
     std::size_t base = 0;
-    for (; base + block <= size; base += block)
-        if (c.take(base, newlines_avx2(data + base))) return static_cast<std::size_t>(c.out - out);
-    if (base != size) {
-        std::array<char, block> padded;
-        const auto tail = tail_of(data, size, base, padded);
-        c.take(base, newlines_avx2(tail.load) >> tail.shift);
+    for (; base + block <= size; base += block) *out++ = newlines32(data + base);
+    out[0] = 0;
+    out[1] = ~std::uint64_t{0};
+    if (base == size) return;
+    std::array<char, block> padded;
+    const auto tail = tail_of(data, size, base, padded);
+    *out = newlines32(tail.load) >> tail.shift;
+}
+
+[[gnu::target("avx2"), gnu::always_inline]] inline __m256i none_avx2(__m256i v, __m256i lows, __m256i highs) noexcept {
+    const auto low = _mm256_shuffle_epi8(lows, v);
+    const auto high = _mm256_shuffle_epi8(highs, _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(0x0f)));
+    return _mm256_cmpeq_epi8(_mm256_and_si256(low, high), _mm256_setzero_si256());
+}
+
+[[gnu::target("avx2")]] void delimiters_avx2(const char* data, std::size_t size, std::size_t first, std::size_t last,
+                                             std::uint64_t* out) noexcept {
+    const auto lows = _mm256_broadcastsi128_si256(low_nibbles()), highs = _mm256_broadcastsi128_si256(high_nibbles());
+    const auto look = [&](const char* p) __attribute__((target("avx2"), always_inline)) {
+        return ~joined(none_avx2(load_avx2(p), lows, highs), none_avx2(load_avx2(p + 32), lows, highs));
+    };
+    for (auto i = first; i <= last; ++i) {
+        const auto base = i * block;
+        if (base + block <= size) [[likely]] {
+            out[i] = look(data + base);
+        } else {
+            std::array<char, block> padded;
+            const auto tail = tail_of(data, size, base, padded);
+            out[i] = look(tail.load) >> tail.shift;
+        }
     }
-    return static_cast<std::size_t>(c.out - out);
 }
 
 [[gnu::target("avx2")]] std::size_t call_id_avx2(const char* data, std::size_t size) noexcept {
     auto found = size;
     std::size_t base = 0;
     for (; base + block <= size; base += block)
-        if (hunt_call_id(data, size, base, newlines_avx2(data + base), found)) return found;
+        if (hunt_call_id(data, size, base, newlines32(data + base), found)) return found;
     if (base == size) return found;
     std::array<char, block> padded;
     const auto tail = tail_of(data, size, base, padded);
-    hunt_call_id(data, size, base, newlines_avx2(tail.load) >> tail.shift, found);
+    hunt_call_id(data, size, base, newlines32(tail.load) >> tail.shift, found);
     return found;
 }
 
-constexpr Kernel scalar_kernel{lines_scalar, call_id_scalar, false};
-constexpr Kernel sse_kernel{lines_sse, call_id_sse};
-constexpr Kernel avx2_kernel{lines_avx2, call_id_avx2};
+constexpr Kernel scalar_kernel{newlines_scalar, delimiters_scalar, call_id_scalar, false};
+constexpr Kernel sse_kernel{newlines_sse, delimiters_sse, call_id_sse};
+constexpr Kernel avx2_kernel{newlines_avx2, delimiters_avx2, call_id_avx2};
 
 }  // namespace
 

@@ -18,11 +18,15 @@ namespace sipfront::sip::scan {
 
 inline constexpr std::size_t block = 64;
 inline constexpr std::size_t longest = 65536;
+constexpr std::size_t words_of(std::size_t size) noexcept { return size / block + 2; }
 
 struct Kernel {
-    // Offsets of the message's LFs through the one before the empty line (LF or CR LF) that ends the headers, at most `room` of
-    // them; all LFs when there is no such line. `size` is at most `longest`. Returns how many. Never reads beyond `size`.
-    std::size_t (*find_lines)(const char* data, std::size_t size, std::uint16_t* out, std::size_t room) noexcept;
+    // Where the LFs are: bit i % 64 of out[i / 64] is octet i. Writes words_of(size) words, the last of them all ones. Never reads
+    // beyond `size`.
+    void (*find_newlines)(const char* data, std::size_t size, std::uint64_t* out) noexcept;
+    // Where the delimiters are (grammar::delimiter), in the same way, for words `first` to `last`, the one of the last octet at most.
+    // Writes nothing else.
+    void (*find_delimiters)(const char* data, std::size_t size, std::size_t first, std::size_t last, std::uint64_t* out) noexcept;
     // Offset of the Call-ID header line (long or compact name); `size` when none comes before the empty line.
     std::size_t (*find_call_id_line)(const char* data, std::size_t size) noexcept;
     bool short_cuts = true;
@@ -42,27 +46,49 @@ Isa best() noexcept;
 // Of a word that is not zero.
 inline std::size_t lowest(std::uint64_t word) noexcept { return static_cast<unsigned>(std::countr_zero(word)); }
 
-// Which of the sixteen octets at `p` are delimiters (grammar::delimiter), the first one lowest.
-[[gnu::always_inline]] inline unsigned delimiters16(const char* p) noexcept {
-    // The classes of an octet are the bits that the entries of its two nibbles share.
-    // 1: 0x00-0x1f, 2: SP ", 4: ( , and 8: < > 16: : ; =
-    const auto low_nibbles = _mm_setr_epi8(3, 1, 3, 1, 1, 1, 1, 1, 5, 1, 17, 17, 13, 17, 9, 1);
-    const auto high_nibbles = _mm_setr_epi8(1, 1, 6, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-    const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    const auto low = _mm_shuffle_epi8(low_nibbles, v);
-    const auto high = _mm_shuffle_epi8(high_nibbles, _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(0x0f)));
-    const auto none = _mm_cmpeq_epi8(_mm_and_si128(low, high), _mm_setzero_si128());
-    return static_cast<unsigned>(_mm_movemask_epi8(none)) ^ 0xffffU;
-}
-
-// The first delimiter of [at, end), or `end`. Sixteen octets are readable at any place of it.
-[[gnu::always_inline]] inline std::size_t find_delimiter(const char* data, std::size_t at, std::size_t end) noexcept {
-    for (; at < end; at += 16) {
-        if (const auto found = delimiters16(data + at); found != 0)
-            return std::min(at + static_cast<unsigned>(std::countr_zero(found)), end);
+// Walks the LFs that find_newlines() found.
+class Newlines {
+public:
+    explicit Newlines(const std::uint64_t* words) noexcept : word_{words}, left_{*words} {}
+    // The next one; beyond the text when there is none, and then it is not to be asked again more than a few times.
+    [[gnu::always_inline]] std::size_t next() noexcept {
+        skip_empty();
+        const auto at = base_ + lowest(left_);
+        left_ &= left_ - 1;
+        return at;
     }
-    return end;
-}
+    [[nodiscard]] std::size_t peek() noexcept {
+        skip_empty();
+        return base_ + lowest(left_);
+    }
+
+private:
+    [[gnu::always_inline]] void skip_empty() noexcept {
+        while (left_ == 0) [[unlikely]] {
+                left_ = *++word_;
+                base_ += block;
+            }
+    }
+
+    const std::uint64_t* word_;
+    std::uint64_t left_;
+    std::size_t base_ = 0;
+};
+
+// The delimiters that find_delimiters() found.
+struct Marks {
+    const std::uint64_t* words;
+
+    // The first one at `at` or behind. There is one: what a value ends with in a message is.
+    [[nodiscard, gnu::always_inline]] std::size_t next(std::size_t at) const noexcept {
+        auto i = at / block;
+        if (const auto left = words[i] >> at % block; left != 0) [[likely]]
+            return at + lowest(left);
+        while (words[++i] == 0) {
+        }
+        return i * block + lowest(words[i]);
+    }
+};
 
 // Walks the octets of a class in [from, end), one by one.
 template <int Class>

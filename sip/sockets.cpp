@@ -4,8 +4,6 @@
 #include <cassert>
 #include <cstring>
 
-#include "sip/scan.hpp"
-
 namespace sipfront::sip {
 namespace {
 
@@ -19,6 +17,7 @@ std::optional<core::Endpoint> endpoint_of(const Uri& uri, std::optional<core::Tr
 
 Socket make_socket(const Listener& l) {
     Socket s{l, l.local.to_string(), {}, {}};
+    s.host_length = s.sent_by.rfind(':');
     s.via.append("Via: SIP/2.0/").append(core::via_name(l.transport)).append(" ").append(s.sent_by).append(";branch=");
     s.record_route = "Record-Route: <sip:" + s.sent_by;
     if (l.transport != core::Transport::udp) s.record_route.append(";transport=").append(core::param_name(l.transport));
@@ -61,10 +60,13 @@ core::Flow Sockets::flow(const core::FarEnd& end) const noexcept {
 
 const Socket* Sockets::named_by(const Uri& uri) const noexcept {
     if (uri.scheme != Scheme::sip && uri.scheme != Scheme::sips) return nullptr;
-    // IPv4 addresses have one spelling, so that most foreign ones need no reading.
-    const bool may_be = !uri.params.empty() || uri.host.front() == '[' ||
-                        std::any_of(sockets_.begin(), sockets_.end(), [&](const Socket& s) { return s.host() == uri.host; });
-    if (!may_be) return nullptr;
+    if (uri.params.empty() && uri.scheme == Scheme::sip && uri.host.front() != '[') {
+        // An IPv4 address has one spelling: it needs no reading.
+        const auto port = uri.port != 0 ? uri.port : core::default_port(core::Transport::udp);
+        const auto named = [&](const Socket& s) { return s.listener.local.port == port && s.host() == uri.host; };
+        const auto found = std::find_if(sockets_.begin(), sockets_.end(), named);
+        return found != sockets_.end() ? &*found : nullptr;
+    }
     const auto transport = uri.transport();
     const auto e = endpoint_of(uri, transport);
     if (!e) return nullptr;
@@ -94,16 +96,16 @@ Sockets::OwnRoute Sockets::read_own_route(std::string_view value) const noexcept
     for (const auto& s : sockets_) {
         const auto head = s.route();
         if (!value.starts_with(head)) continue;
-        // The cookie up to the next delimiter, a from-tag if there is one, and the end.
-        auto rest = value.substr(head.size());
-        const auto next = [&rest] { return scan::Plain{rest.data()}.delimiters(0, rest.size()).next(); };
-        const auto cookie = rest.substr(0, next());
-        rest.remove_prefix(cookie.size());
-        if (rest.starts_with(ftag)) {
-            rest.remove_prefix(ftag.size());
-            rest.remove_prefix(next());
-        }
-        return rest == ">" ? OwnRoute{&s, cookie} : OwnRoute{};
+        // The cookie, a from-tag if there is one, and the end. Whether the cookie's characters can be one's at all is for whoever
+        // opens it to say.
+        auto cookie = value.substr(head.size());
+        if (cookie.find('>') != cookie.size() - 1) return {};
+        cookie.remove_suffix(1);
+        const auto semicolon = cookie.find(';');
+        if (semicolon == std::string_view::npos) return {&s, cookie};
+        const auto tag = cookie.substr(semicolon);
+        const bool ends = tag.starts_with(ftag) && tag.find(';', ftag.size()) == std::string_view::npos;
+        return ends ? OwnRoute{&s, cookie.substr(0, semicolon)} : OwnRoute{};
     }
     return {};
 }

@@ -20,8 +20,9 @@ struct Socket {
     std::string sent_by;       // "10.77.0.100:5060"
     std::string via;           // "Via: SIP/2.0/UDP 10.77.0.100:5060;branch="
     std::string record_route;  // "Record-Route: <sip:10.77.0.100:5060;lr;sf="
+    std::size_t host_length = 0;
 
-    [[nodiscard]] std::string_view host() const noexcept { return std::string_view{sent_by}.substr(0, sent_by.rfind(':')); }
+    [[nodiscard]] std::string_view host() const noexcept { return {sent_by.data(), host_length}; }
     // How the value of our Record-Route begins: what comes back as a Route.
     [[nodiscard]] std::string_view route() const noexcept { return std::string_view{record_route}.substr(14); }
 };
@@ -48,7 +49,7 @@ public:
     [[nodiscard]] const Socket* named_by(const Uri& uri) const noexcept;
     // Whether a Via shows one of ours as its sent-by.
     [[nodiscard]] bool sent(const TopVia& via, const Message& m) const noexcept;
-    // A Route value exactly as we wrote it: its socket and the text of its cookie.
+    // A Route value as we wrote it, and no other behind: its socket and the text of its cookie, which may be anything.
     struct OwnRoute {
         const Socket* socket = nullptr;
         std::string_view cookie;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include <tmmintrin.h>
+#include <smmintrin.h>
 
 #include "core/hash.hpp"
 #include "sip/uri.hpp"
@@ -29,20 +29,22 @@ __m128i encode_block(__m128i octets) noexcept {
     return _mm_add_epi8(values, _mm_shuffle_epi8(distances, classes));
 }
 
-// False when a character is foreign.
+// False when a character is foreign. The rows of the alphabet are the characters' high nibbles: 2 has '-', 3 digits, 4 and 5
+// upper case and '_', 6 and 7 lower case. A character is foreign when the entries of its two nibbles share a bit.
 bool decode_block(__m128i text, __m128i& octets) noexcept {
-    const auto within = [text](char first, char last) {
-        return _mm_and_si128(_mm_cmpgt_epi8(text, _mm_set1_epi8(static_cast<char>(first - 1))),
-                             _mm_cmplt_epi8(text, _mm_set1_epi8(static_cast<char>(last + 1))));
-    };
-    const auto upper = within('A', 'Z'), lower = within('a', 'z'), digit = within('0', '9');
-    const auto dash = _mm_cmpeq_epi8(text, _mm_set1_epi8('-')), underscore = _mm_cmpeq_epi8(text, _mm_set1_epi8('_'));
-    const auto known = _mm_or_si128(_mm_or_si128(upper, lower), _mm_or_si128(digit, _mm_or_si128(dash, underscore)));
-    if (_mm_movemask_epi8(known) != 0xffff) return false;
-    const auto add = [](__m128i where, int distance) { return _mm_and_si128(where, _mm_set1_epi8(static_cast<char>(distance))); };
-    auto distance = _mm_or_si128(add(upper, -'A'), add(lower, 26 - 'a'));
-    distance = _mm_or_si128(distance, add(digit, 52 - '0'));
-    distance = _mm_or_si128(distance, _mm_or_si128(add(dash, 62 - '-'), add(underscore, 63 - '_')));
+    const auto nibble = _mm_set1_epi8(0x0f);
+    const auto high = _mm_and_si128(_mm_srli_epi16(text, 4), nibble);
+    const auto low = _mm_and_si128(text, nibble);
+    // 1: rows without any, 2: row 2, 4: row 3, 8: rows 4 and 6, 16: row 5, 32: row 7
+    const auto by_high = _mm_setr_epi8(1, 1, 2, 4, 8, 16, 8, 32, 1, 1, 1, 1, 1, 1, 1, 1);
+    constexpr char all = 1 | 2, odd = all | 4 | 16 | 32;
+    const auto by_low = _mm_setr_epi8(all | 8, all, all, all, all, all, all, all, all, all, all | 4, odd, odd, odd & ~2, odd, odd & ~16);
+    const auto shared = _mm_and_si128(_mm_shuffle_epi8(by_high, high), _mm_shuffle_epi8(by_low, low));
+    if (_mm_testz_si128(shared, shared) == 0) return false;
+    const auto underscore = _mm_cmpeq_epi8(text, _mm_set1_epi8('_'));
+    const auto row = _mm_or_si128(high, _mm_and_si128(underscore, _mm_set1_epi8(8)));  // of its own: 13
+    const auto distance =
+        _mm_shuffle_epi8(_mm_setr_epi8(0, 0, 62 - '-', 52 - '0', -'A', -'A', 26 - 'a', 26 - 'a', 0, 0, 0, 0, 0, 63 - '_', 0, 0), row);
     const auto values = _mm_add_epi8(text, distance);
     const auto pairs = _mm_maddubs_epi16(values, _mm_set1_epi32(0x01400140));
     const auto triples = _mm_madd_epi16(pairs, _mm_set1_epi32(0x00011000));
@@ -134,9 +136,20 @@ std::uint64_t cookie_mac(const std::uint8_t* payload, std::size_t n, const CallI
     return h.finish();
 }
 
-bool read_branch_octets(std::string_view branch, std::uint8_t (&octets)[branch_octets]) noexcept {
-    if (branch.size() != magic_cookie.size() + 32 || !has_magic_cookie(branch)) return false;
-    return base64url_decode(branch.substr(magic_cookie.size()), octets, sizeof octets) == branch_octets;
+// With room for what whole blocks store behind.
+struct BranchOctets {
+    std::uint8_t all[branch_octets + block_chars - block_octets];
+};
+static_assert(branch_octets == 2 * block_octets);
+
+bool read_branch_octets(std::string_view branch, BranchOctets& octets) noexcept {
+    if (branch.size() != magic_cookie.size() + 2 * block_chars || !has_magic_cookie(branch)) return false;
+    const char* text = branch.data() + magic_cookie.size();
+    auto first = load(text), second = load(text + block_chars);
+    if (!decode_block(first, first) || !decode_block(second, second)) return false;
+    store(octets.all, first);
+    store(octets.all + block_octets, second);
+    return true;
 }
 
 enum CookieFlag : std::uint8_t { caller_in_cluster = 1, host_v6 = 2, client_v6 = 4, symmetric_flow = 8 };
@@ -189,8 +202,8 @@ std::size_t base64url_decode(std::string_view in, std::uint8_t* out, std::size_t
 
 BranchText make_branch(Branch& b, const BranchBinding& binding, const core::KeyRing& keys) noexcept {
     const auto& key = keys.signing();
-    std::uint8_t octets[branch_octets];
-    Writer w{octets};
+    BranchOctets octets;
+    Writer w{octets.all};
     w.put(key.id);
     w.put(core::raw(b.node));
     w.put(static_cast<std::uint8_t>((static_cast<unsigned>(b.kind) << 4) | (b.attempt & 15U)));
@@ -198,19 +211,25 @@ BranchText make_branch(Branch& b, const BranchBinding& binding, const core::KeyR
     w.put(b.transaction.index);
     w.put(b.transaction.generation);
     w.put(b.loop);
-    b.mac = branch_mac(octets, binding, key);
+    b.mac = branch_mac(octets.all, binding, key);
     w.put(b.mac);
+    w.put(std::uint32_t{0});  // read, but no part of the text
 
     BranchText text;
-    std::memcpy(text.chars.data(), magic_cookie.data(), magic_cookie.size());
-    text.length = magic_cookie.size() + base64url_encode(octets, sizeof octets, text.chars.data() + magic_cookie.size());
+    auto* out = text.chars.data();
+    std::memcpy(out, magic_cookie.data(), magic_cookie.size());
+    out += magic_cookie.size();
+    store(out, encode_block(load(octets.all)));
+    store(out + block_chars, encode_block(load(octets.all + block_octets)));
+    text.length = magic_cookie.size() + 2 * block_chars;
+    static_assert(std::tuple_size_v<decltype(text.chars)> >= magic_cookie.size() + 2 * block_chars);
     return text;
 }
 
 std::optional<Branch> read_branch(std::string_view branch) noexcept {
-    std::uint8_t octets[branch_octets];
+    BranchOctets octets;
     if (!read_branch_octets(branch, octets)) return std::nullopt;
-    Reader r{octets + 1, sizeof octets - 1};
+    Reader r{octets.all + 1, branch_octets - 1};
     Branch b;
     b.node = core::NodeId{r.get<std::uint8_t>()};
     const auto kind = r.get<std::uint8_t>();
@@ -225,13 +244,13 @@ std::optional<Branch> read_branch(std::string_view branch) noexcept {
 }
 
 bool verify_branch(std::string_view branch, const BranchBinding& binding, const core::KeyRing& keys) noexcept {
-    std::uint8_t octets[branch_octets];
+    BranchOctets octets;
     if (!read_branch_octets(branch, octets)) return false;
-    const auto* key = keys.find(octets[0]);
+    const auto* key = keys.find(octets.all[0]);
     if (key == nullptr) return false;
     std::uint64_t mac;
-    std::memcpy(&mac, octets + branch_payload, sizeof mac);
-    return branch_mac(octets, binding, *key) == mac;
+    std::memcpy(&mac, octets.all + branch_payload, sizeof mac);
+    return branch_mac(octets.all, binding, *key) == mac;
 }
 
 CookieText make_cookie(const RouteCookie& c, const CallIdentity& call, std::string_view caller_tag, const core::KeyRing& keys) noexcept {

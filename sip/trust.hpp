@@ -31,9 +31,9 @@ public:
     }
     // Whether the header field has a trusted name.
     [[nodiscard]] bool names(const Message& m, const Header& h) const {
-        if ((lengths_ & bit(h.name.len)) == 0) return false;
+        if ((lengths_ & bit(h.name_length)) == 0) return false;
         for (const auto& n : names_)
-            if (iequals(n, m.at(h.name))) return true;
+            if (iequals(n, m.at(h.name()))) return true;
         return false;
     }
 

@@ -6,6 +6,7 @@
 
 #include "sip/params.hpp"
 #include "sip/scan.hpp"
+#include "sip/uri.hpp"
 
 namespace sipfront::sip {
 
@@ -49,7 +50,7 @@ template <class Cursor>
     if (port < end && grammar::is_lws(t[port])) [[unlikely]]
         d.seek(port = t.skip_lws(port, end));
     at = std::min(d.next(), end);
-    const auto number = at >= 8 ? grammar::decimal_before(t.data + at, at - port, 65535) : std::nullopt;
+    const auto number = grammar::decimal(t.view(port, at), 65535);
     if (!number || *number == 0) return npos;
     via.port = static_cast<std::uint16_t>(*number);
     via.port_text = Text::slice(port, at);
@@ -157,6 +158,14 @@ template <class Source>
     return end;
 }
 
+// The first breaker behind an opening '<' that is nearly always the '>'.
+template <class Source>
+[[gnu::always_inline]] inline std::size_t find_uri_end(Text t, std::size_t from, std::size_t end, Source source) noexcept {
+    const auto uri = t.view(from, end);
+    const auto close = uri.find('>');
+    return close != npos && !breaks_uri(uri.substr(0, close)) ? from + close : source.breakers(from, end).next();
+}
+
 // name-addr or addr-spec of [from, end), both trimmed; parameters are left unread. False: no URI, one without a scheme or
 // with white space inside, an unterminated quote or a missing '>'.
 template <class Source>
@@ -174,7 +183,7 @@ template <class Source>
     parts.angled = true;
     parts.display_end = angle;
     parts.uri = angle + 1;
-    parts.uri_end = source.breakers(parts.uri, end).next();
+    parts.uri_end = find_uri_end(t, parts.uri, end, source);
     if (parts.uri_end >= end || t[parts.uri_end] != '>' || scheme_end(t, parts.uri, parts.uri_end) == npos) return false;
     auto at = parts.uri_end + 1;
     if (at < end && t[at] != ';') [[unlikely]]
@@ -203,44 +212,45 @@ template <class Source>
     return true;
 }
 
-// The usual forms in a few steps of sixteen octets. Each says nothing about a value that it does not take: the readers above judge
-// it. Sixteen octets are readable at any place of the value.
+// The usual forms from delimiter to delimiter. Each says nothing about a value that it does not take: the readers above judge
+// it. Sixteen octets are readable at any place of the value, which is a message's: what stands at `end` is a delimiter, and no
+// other than white space.
 namespace plain {
 
 // `SIP/2.0/UDP host[:port]` with branch, rport and received, in any order and without white space.
-[[gnu::always_inline]] inline bool via(const char* t, std::size_t from, std::size_t end, TopVia& via) noexcept {
+[[gnu::always_inline]] inline bool via(const char* t, scan::Marks marks, std::size_t from, std::size_t end, TopVia& via) noexcept {
     if (end - from < 16 || !grammar::spells<"sip/2.0/udp ">(t + from)) return false;
     auto at = from + 12;
-    auto stop = scan::find_delimiter(t, at, end);
+    auto stop = marks.next(at);
     if (stop == at || t[at] == '[') return false;
     Text::store(via.transport, from + 8, 3);
     Text::store(via.host, at, stop - at);
-    if (stop < end && t[stop] == ':') {
+    if (t[stop] == ':') {
         at = stop + 1;
-        stop = scan::find_delimiter(t, at, end);
-        const auto port = grammar::decimal_before(t + stop, stop - at, 65535);
+        stop = marks.next(at);
+        const auto port = grammar::decimal({t + at, stop - at}, 65535);
         if (!port || *port == 0) return false;
         via.port = static_cast<std::uint16_t>(*port);
         Text::store(via.port_text, at, stop - at);
     }
-    while (stop < end && t[stop] == ';') {
+    while (t[stop] == ';') {
         at = stop + 1;
         if (grammar::spells<"branch=">(t + at)) {
-            stop = scan::find_delimiter(t, at + 7, end);
+            stop = marks.next(at + 7);
             if (via.branch || stop <= at + 7) return false;
             Text::store(via.branch, at + 7, stop - at - 7);
         } else if (grammar::spells<"rport">(t + at)) {
-            stop = scan::find_delimiter(t, at + 5, end);
+            stop = marks.next(at + 5);
             if (via.has_rport || stop != at + 5) return false;
             via.has_rport = true;
-            if (stop < end && t[stop] == '=') {
-                stop = scan::find_delimiter(t, at + 6, end);
+            if (t[stop] == '=') {
+                stop = marks.next(at + 6);
                 if (stop == at + 6) return false;
                 via.rport_has_value = true;
             }
             Text::store(via.rport, at, stop - at);
         } else if (grammar::spells<"received=">(t + at)) {
-            stop = scan::find_delimiter(t, at + 9, end);
+            stop = marks.next(at + 9);
             if (via.received || stop <= at + 9) return false;
             Text::store(via.received, at + 9, stop - at - 9);
         } else {
@@ -254,22 +264,22 @@ namespace plain {
 }
 
 // `<sip:...>` or `"name" <sip:...>`, with no parameter or with a tag alone.
-[[gnu::always_inline]] inline bool party(const char* t, std::size_t from, std::size_t end, Party& party) noexcept {
+[[gnu::always_inline]] inline bool party(const char* t, scan::Marks marks, std::size_t from, std::size_t end, Party& party) noexcept {
     auto open = from;
     if (t[from] == '"') {
-        auto close = scan::find_delimiter(t, from + 1, end);
-        while (close < end && t[close] != '"') close = scan::find_delimiter(t, close + 1, end);
+        auto close = marks.next(from + 1);
+        while (close < end && t[close] != '"') close = marks.next(close + 1);
         if (close + 2 >= end || t[close - 1] == '\\' || t[close + 1] != ' ') return false;
         open = close + 2;
     }
     if (open + 6 > end || t[open] != '<' || !grammar::spells<"sip:">(t + open + 1)) return false;
     const auto uri = open + 1;
-    auto close = scan::find_delimiter(t, uri + 4, end);
-    while (close < end && !grammar::is(t[close], grammar::breaker)) close = scan::find_delimiter(t, close + 1, end);
-    if (close >= end || t[close] != '>' || close == uri + 4) return false;
+    auto close = marks.next(uri + 4);
+    while (close < end && !grammar::is(t[close], grammar::breaker)) close = marks.next(close + 1);
+    if (t[close] != '>' || close == uri + 4) return false;
     if (close + 1 != end) {
         const auto tag = close + 6;
-        if (tag >= end || !grammar::spells<";tag=">(t + close + 1) || scan::find_delimiter(t, tag, end) != end) return false;
+        if (tag >= end || !grammar::spells<";tag=">(t + close + 1) || marks.next(tag) != end) return false;
         Text::store(party.tag, tag, end - tag);
     }
     Text::store(party.uri, uri, close - uri);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <emmintrin.h>
+#include <smmintrin.h>
 
 #include "sip/grammar.hpp"
 #include "sip/scan.hpp"
@@ -39,11 +39,13 @@ bool split_hostport(std::string_view& rest, Uri& uri) noexcept {
     uri.host = rest.substr(0, end);
     rest.remove_prefix(end);
     if (!rest.empty() && rest[0] == ':') {
-        end = 1;
-        while (end < rest.size() && is(rest[end], grammar::digit)) ++end;
-        const auto port = grammar::decimal(rest.substr(1, end - 1), 65535);
-        if (!port || *port == 0) return false;
-        uri.port = static_cast<std::uint16_t>(*port);
+        std::uint32_t port = 0;
+        for (end = 1; end < rest.size() && is(rest[end], grammar::digit); ++end) {
+            port = port * 10 + static_cast<std::uint32_t>(rest[end] - '0');
+            if (port > 65535) return false;
+        }
+        if (port == 0) return false;
+        uri.port = static_cast<std::uint16_t>(port);
         rest.remove_prefix(end);
     }
     return rest.empty() || rest[0] == ';' || rest[0] == '?';
@@ -75,52 +77,41 @@ std::size_t value_end(std::string_view text) noexcept {
     return end;
 }
 
-struct Look {
-    bool breaks;     // controls, SP, " < > or DEL
-    std::size_t at;  // of the first '@', or the size
-};
-Look look_at(std::string_view text) noexcept {
+}  // namespace
+
+bool breaks_uri(std::string_view text) noexcept {
     const auto size = text.size();
-    Look look{false, size};
-    if (size < 16) {
-        for (std::size_t i = size; i-- > 0;) {
-            look.breaks = look.breaks || grammar::breaks_uri(text[i]);
-            if (text[i] == '@') look.at = i;
-        }
-        return look;
-    }
+    if (size < 16) return !std::none_of(text.begin(), text.end(), grammar::breaks_uri);
+    // The classes of an octet are the bits that the entries of its two nibbles share. 1: 0x00-0x1f, 2: SP ", 4: < >, 8: DEL
+    const auto low_nibbles = _mm_setr_epi8(3, 1, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 5, 1, 5, 9);
+    const auto high_nibbles = _mm_setr_epi8(1, 1, 2, 4, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0);
+    auto seen = _mm_setzero_si128();
     const auto block = [&](std::size_t from) {
         const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + from));
-        auto odd = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x20)), v);
-        for (const char c : {'"', '<', '>', '\x7f'}) odd = _mm_or_si128(odd, _mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
-        look.breaks = look.breaks || _mm_movemask_epi8(odd) != 0;
-        const auto ats = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('@'))));
-        if (look.at == size && ats != 0) look.at = from + scan::lowest(ats);
+        const auto low = _mm_shuffle_epi8(low_nibbles, v);
+        const auto high = _mm_shuffle_epi8(high_nibbles, _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(0x0f)));
+        seen = _mm_or_si128(seen, _mm_and_si128(low, high));
     };
     for (std::size_t from = 0; from + 16 <= size; from += 16) block(from);
     if (size % 16 != 0) block(size - 16);
-    return look;
+    return _mm_testz_si128(seen, seen) == 0;
 }
 
-}  // namespace
+std::optional<Uri> parse_uri(std::string_view text) noexcept { return breaks_uri(text) ? std::nullopt : parse_solid_uri(text); }
 
-bool breaks_uri(std::string_view text) noexcept { return look_at(text).breaks; }
-
-std::optional<Uri> parse_uri(std::string_view text) noexcept {
+std::optional<Uri> parse_solid_uri(std::string_view text) noexcept {
     const auto colon = scheme_end({text.data()}, 0, text.size());
-    const auto look = look_at(text);
-    if (colon == std::string_view::npos || look.breaks) return std::nullopt;
+    if (colon == std::string_view::npos) return std::nullopt;
     Uri uri;
     uri.scheme_name = text.substr(0, colon);
-    uri.scheme = scheme_of(uri.scheme_name);
+    uri.scheme = text.size() > 4 && grammar::spells<"sip:">(text.data()) ? Scheme::sip : scheme_of(uri.scheme_name);
     auto rest = text.substr(colon + 1);
     if (uri.scheme != Scheme::sip && uri.scheme != Scheme::sips) {
         uri.host = rest;
         return uri;
     }
     // No '@' can stand unescaped in a user part, so the first one ends it; ';' and '?' can (RFC 3261 §25.1, user-unreserved).
-    if (look.at != text.size()) {
-        const auto at = look.at - colon - 1;
+    if (const auto at = rest.find('@'); at != std::string_view::npos) {
         const auto userinfo = rest.substr(0, at);
         const auto password = userinfo.find(':');
         uri.user = userinfo.substr(0, password);

@@ -31,8 +31,8 @@ void check_bounds(const Message& m, std::string_view input) {
     std::uint32_t behind = 0;
     for (const auto& h : m.headers()) {
         check_slice(m, h.line);
-        CHECK(h.line.off >= behind && within(h.name, h.line) && (h.value.len == 0 || within(h.value, h.line)));
-        CHECK(h.id < HeaderId::count_ && parse_header_name(m.at(h.name)) == h.id);
+        CHECK(h.line.off >= behind && within(h.name(), h.line) && (h.value.len == 0 || within(h.value, h.line)));
+        CHECK(h.id < HeaderId::count_ && parse_header_name(m.at(h.name())) == h.id);
         CHECK(m.at(h.value) == trim(m.at(h.value)));
         behind = h.line.end();
     }

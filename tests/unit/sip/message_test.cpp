@@ -53,10 +53,10 @@ TEST_F(MessageTest, HeaderSlicesTileTheHeaderBlock) {
         for (const auto& h : m_.headers()) {
             EXPECT_EQ(h.line.off, at);
             EXPECT_EQ(m_.at(h.line).back(), '\n');
-            EXPECT_EQ(h.name.off, at);
-            EXPECT_GT(h.value.off, h.name.end());
+            EXPECT_EQ(h.name().off, at);
+            EXPECT_GT(h.value.off, h.name().end());
             EXPECT_LE(h.value.end(), h.line.end());
-            EXPECT_EQ(h.id, parse_header_name(m_.at(h.name)));
+            EXPECT_EQ(h.id, parse_header_name(m_.at(h.name())));
             at = h.line.end();
         }
         EXPECT_EQ(at, m_.headers_end());

@@ -50,11 +50,13 @@ TEST_F(SocketsTest, KnowTheirRouteExactlyAsTheyWroteIt) {
     const auto tagged = own("<sip:10.77.0.100:5060;transport=tcp;lr;sf=AbC;ftag=x.y~z>");
     ASSERT_EQ(tagged.socket, &sockets.all()[1]);
     EXPECT_EQ(tagged.cookie, "AbC");
+    // Who opens a cookie says what can be one.
+    EXPECT_EQ(own("<sip:10.77.0.100:5060;lr;sf=Ab\"C>").cookie, "Ab\"C");
     // Whatever else stands there is for the one who reads all of it.
     for (const std::string_view other :
          {"<sip:10.77.0.100:5060;lr;sf=AbC>;x=y", "<sip:10.77.0.100:5060;lr;sf=AbC;ftag=1;more>", "<sip:10.77.0.100:5060;lr;sf=AbC", "",
-          "<sip:10.77.0.100:5060;lr;sf=AbC>, <sip:10.9.9.9;lr>", "<sip:10.77.0.100:5060;lr;sf=Ab\"C>", "<sip:10.77.0.101:5060;lr;sf=AbC>",
-          "<SIP:10.77.0.100:5060;lr;sf=AbC>", "<sip:10.77.0.100:5060;lr;sf=AbC;ftag=1?x=y>>"})
+          "<sip:10.77.0.100:5060;lr;sf=AbC>, <sip:10.9.9.9;lr>", "<sip:10.77.0.101:5060;lr;sf=AbC>", "<SIP:10.77.0.100:5060;lr;sf=AbC>",
+          "<sip:10.77.0.100:5060;lr;sf=AbC;ftag=1?x=y>>"})
         EXPECT_EQ(own(other).socket, nullptr) << other;
 }
 

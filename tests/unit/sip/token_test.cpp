@@ -128,6 +128,24 @@ TEST(Base64Url, RoundTripsEveryLength) {
     }
 }
 
+TEST(Base64Url, EveryOctetIsACharacterOrForeign) {
+    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";  // RFC 4648 §5
+    for (int c = 0; c < 256; ++c) {
+        const auto value = alphabet.find(static_cast<char>(c));
+        for (std::size_t at = 0; at < 20; ++at) {
+            std::string text(20, 'A');
+            text[at] = static_cast<char>(c);
+            std::array<std::uint8_t, 64> out{};
+            const auto n = base64url_decode(text, out.data(), out.size());
+            ASSERT_EQ(n, value == std::string_view::npos ? 0U : 15U) << c << " at " << at;
+            if (n == 0) continue;
+            std::uint32_t triple = 0;
+            for (std::size_t i = 0; i < 3; ++i) triple = triple << 8 | out[at / 4 * 3 + i];
+            EXPECT_EQ(triple >> (18 - 6 * (at % 4)), value);
+        }
+    }
+}
+
 TEST(LocalTag, IsTheSameForTheSameRequestOnly) {
     const auto a = make_local_tag("c", "f", "b", keys);
     EXPECT_EQ(a.view(), make_local_tag("c", "f", "b", keys).view());
