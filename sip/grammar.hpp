@@ -20,6 +20,7 @@ enum : std::uint16_t {
     ipv6 = 64,        // hexadecimal digits : .
     delimiter = 128,  // where structure may change: scan::Marks
     breaker = 256,    // of those, what ends a URI or a bare display name: controls SP " < >
+    unescaped = 512,  // of a token, what a URI parameter shows as it is: not % and `
 };
 
 namespace detail {
@@ -31,12 +32,13 @@ constexpr std::array<std::uint16_t, 256> make_classes() {
             entry = static_cast<std::uint16_t>(entry | classes);
         }
     };
-    add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", alpha | token | hostname | scheme);
-    add("0123456789", digit | token | hostname | scheme | ipv6);
+    add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", alpha | unescaped | token | hostname | scheme);
+    add("0123456789", digit | unescaped | token | hostname | scheme | ipv6);
     add("abcdefABCDEF:.", ipv6);
     add("-.", token | hostname | scheme);
     add("!%*_+`'~", token);
     add("_", hostname);
+    add("-.!*_+'~", unescaped);
     add("+", scheme);
     add(" \t\r\n", lws);
     add(" \"(,:;<=>", delimiter);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cassert>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -228,7 +229,10 @@ public:
     [[nodiscard]] std::uint16_t headers_begin() const noexcept { return headers_begin_; }
     // The message proper: without leading CRLFs and without octets past its body.
     [[nodiscard]] std::string_view wire() const noexcept { return wire_; }
-    [[nodiscard]] std::string_view at(Slice s) const noexcept { return wire_.substr(s.off, s.len); }
+    [[nodiscard]] std::string_view at(Slice s) const noexcept {
+        assert(s.end() <= wire_.size());
+        return {wire_.data() + s.off, s.len};
+    }
     // Slice of a view into wire().
     [[nodiscard]] Slice slice(std::string_view part) const noexcept {
         return {static_cast<std::uint16_t>(part.data() - wire_.data()), static_cast<std::uint16_t>(part.size())};

@@ -63,7 +63,7 @@ private:
     static ParseError odd_header(Message& m, std::size_t index, const char* data, std::size_t begin, std::size_t newline) noexcept;
     static bool empty_line(Message& m, const char* data, std::size_t at) noexcept;
 
-    static void mark(const Message& m, const char* data, std::uint64_t* words) noexcept;
+    static std::uint32_t mark(const Message& m, const char* data, std::uint64_t* words) noexcept;
     static ParseError values(Message& m, const char* data, const char* readable) noexcept;
     static ParseError repeated(const Message& m, const Header& first, const Header& again) noexcept;
     static ParseError call_id(Message& m, const char* data, Slice value, scan::Marks marks, bool quick) noexcept;
@@ -274,8 +274,8 @@ ParseError Parser::index(Message& m, const char* data, scan::Newlines lines, con
     return error == ok && !ended ? ParseError::no_end_of_headers : error;
 }
 
-// Finds the delimiters of the values that values() reads from one to the next.
-void Parser::mark(const Message& m, const char* data, std::uint64_t* words) noexcept {
+// Finds the delimiters of the values that values() reads from one to the next. Where the last of them ends.
+std::uint32_t Parser::mark(const Message& m, const char* data, std::uint64_t* words) noexcept {
     std::uint32_t from = ~0U, to = 0;
     for (const auto id : {HeaderId::via, HeaderId::from, HeaderId::to, HeaderId::call_id}) {
         const auto* h = m.first(id);
@@ -283,7 +283,8 @@ void Parser::mark(const Message& m, const char* data, std::uint64_t* words) noex
         from = std::min<std::uint32_t>(from, h->value.off);
         to = std::max(to, h->value.end());
     }
-    if (from < to) scan::active->find_delimiters(data, m.wire_.size(), from / scan::block, to / scan::block, words);
+    if (to != 0) scan::active->find_delimiters(data, m.wire_.size(), from / scan::block, to / scan::block, words);
+    return to;
 }
 
 // Decodes the values that every message is judged by.
@@ -292,41 +293,40 @@ ParseError Parser::values(Message& m, const char* data, const char* readable) no
     const auto judge = [&error](bool good, ParseError e) {
         if (!good && error == ok) error = e;
     };
-    const auto quick = [&](const Header& h) { return data + h.value.end() <= readable; };
     std::array<std::uint64_t, scan::words_of(longest_message)> words;  // only those of these values are written
     const scan::Marks marks{words.data()};
-    mark(m, data, words.data());
+    const bool quick = data + mark(m, data, words.data()) <= readable;
     if (const auto* h = m.first(HeaderId::via)) {
-        if (!quick(*h) || !plain::via(data, marks, h->value.off, h->value.end(), m.via_))
+        if (!quick || !plain::via(data, marks, h->value.off, h->value.end(), m.via_))
             judge(odd_via(data, h->value, m.via_), ParseError::bad_via);
     } else {
         judge(false, ParseError::missing_via);
     }
     if (const auto* h = m.first(HeaderId::from)) {
-        if (!quick(*h) || !plain::party(data, marks, h->value.off, h->value.end(), m.from_))
+        if (!quick || !plain::party(data, marks, h->value.off, h->value.end(), m.from_))
             judge(odd_party(data, h->value, m.from_), ParseError::bad_from);
     } else {
         judge(false, ParseError::missing_from);
     }
     if (const auto* h = m.first(HeaderId::to)) {
-        if (!quick(*h) || !plain::party(data, marks, h->value.off, h->value.end(), m.to_))
+        if (!quick || !plain::party(data, marks, h->value.off, h->value.end(), m.to_))
             judge(odd_party(data, h->value, m.to_), ParseError::bad_to);
     } else {
         judge(false, ParseError::missing_to);
     }
     const auto* h = m.first(HeaderId::call_id);
-    const auto id = h != nullptr ? call_id(m, data, h->value, marks, quick(*h)) : ParseError::missing_call_id;
+    const auto id = h != nullptr ? call_id(m, data, h->value, marks, quick) : ParseError::missing_call_id;
     judge(id == ok, id);
     h = m.first(HeaderId::cseq);
     const auto number = h != nullptr ? cseq(m, data, h->value) : ParseError::missing_cseq;
     judge(number == ok, number);
     if ((h = m.first(HeaderId::max_forwards)) != nullptr) {
-        const auto n = grammar::decimal(m.at(h->value), 255);
+        const auto n = grammar::decimal({data + h->value.off, h->value.len}, 255);
         m.max_forwards_ = n ? static_cast<int>(*n) : -1;
         judge(n.has_value(), ParseError::bad_max_forwards);
     }
     if ((h = m.first(HeaderId::content_length)) != nullptr) {
-        const auto n = grammar::decimal(m.at(h->value), 0x7fffffff);
+        const auto n = grammar::decimal({data + h->value.off, h->value.len}, 0x7fffffff);
         m.content_length_ = n ? static_cast<long>(*n) : -1;
         judge(n.has_value(), ParseError::bad_content_length);
     }

@@ -10,9 +10,7 @@ namespace sipfront::sip {
 namespace {
 
 // ftag goes into a URI parameter: only what may stand there unescaped.
-bool is_plain(std::string_view tag) noexcept {
-    return !tag.empty() && tag.size() <= 64 && tag.find_first_of("`%;?@<>\",= \t&") == std::string_view::npos;
-}
+bool is_plain(std::string_view tag) noexcept { return !tag.empty() && tag.size() <= 64 && grammar::all(tag, grammar::unescaped); }
 
 void write_record_route(TextBuilder& b, const Socket& side, std::string_view cookie, std::string_view ftag) {
     b << side.record_route << cookie;

@@ -38,12 +38,12 @@ std::uint64_t TransactionTable::server_key(const Message& m, const TopVia& via, 
     const auto branch = m.at(via.branch);
     core::SipHasher13 h{key_};
     if (branch.size() > magic_cookie.size() && has_magic_cookie(branch)) {
-        const auto host = m.at(via.host);
-        h.update_u64((std::uint64_t{branch.size()} << 48) | (std::uint64_t{host.size()} << 32) | (std::uint64_t{via.port} << 8) |
-                     static_cast<std::uint64_t>(as));
-        h.update_padded(branch);
-        h.update_padded(host);
-        if (as == Method::unknown) h.update(m.method_name());
+        // A sent-by and branch like another's is nothing to be gained: whoever knows them could send the same. So what keeps
+        // outsiders from aiming at a bucket needs to be hashed only once all is one word.
+        const auto seed = std::uint64_t{via.port} << 8 | static_cast<std::uint64_t>(as);
+        auto word = core::quick_hash(core::quick_hash(seed, branch), m.at(via.host));
+        if (as == Method::unknown) word = core::quick_hash(word, m.method_name());
+        h.update_u64(word);
     } else {
         h.update_u64((std::uint64_t{m.cseq().number} << 8) | static_cast<std::uint64_t>(as));
         h.update(m.at(via.value));
