@@ -10,6 +10,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+
+#include <emmintrin.h>
 
 namespace sipfront::core {
 
@@ -34,7 +37,13 @@ public:
     static constexpr IpAddress v4(std::uint32_t host_order) noexcept {
         IpAddress a;
         a.family_ = Family::ipv4;
-        for (int i = 0; i < 4; ++i) a.bytes_[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
+        if (std::is_constant_evaluated()) {
+            for (int i = 0; i < 4; ++i) a.bytes_[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
+        } else {
+            // One store: whoever copies the address next would wait for several to reach the cache.
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(a.bytes_.data()),
+                             _mm_cvtsi32_si128(static_cast<int>(__builtin_bswap32(host_order))));
+        }
         return a;
     }
     // `bytes`: 16 octets in network order.

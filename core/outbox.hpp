@@ -56,7 +56,11 @@ public:
     // Hands over the first `length` octets of the reserved room, to leave by `flow` (local -> remote).
     void commit(std::size_t length, const Flow& flow) noexcept {
         assert(reserved_ != nullptr && length <= reserved_->capacity);
-        filled_[filled_count_++] = {*reserved_, static_cast<std::uint32_t>(length), flow};
+        // Field by field: a whole one would be copied before its parts have reached the cache.
+        auto& d = filled_[filled_count_++];
+        d.room = *reserved_;
+        d.length = static_cast<std::uint32_t>(length);
+        d.flow = flow;
         auto& stack = small_count_ > 0 && reserved_ == &small_[small_count_ - 1] ? small_count_ : large_count_;
         --stack;
         reserved_ = nullptr;

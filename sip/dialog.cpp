@@ -22,7 +22,7 @@ std::uint64_t DialogTable::key_of(std::uint64_t call_id_hash, std::string_view c
     return key == 0 ? 1 : key;
 }
 
-DialogHandle DialogTable::create(std::uint64_t call_id_hash, const DialogTexts& texts) {
+DialogHandle DialogTable::create(std::uint64_t key, std::uint64_t call_id_hash, const DialogTexts& texts) {
     auto [handle, d] = dialogs_.create();
     if (!handle) return {};
     d->call_id_hash = call_id_hash;
@@ -30,7 +30,6 @@ DialogHandle DialogTable::create(std::uint64_t call_id_hash, const DialogTexts& 
         dialogs_.destroy(handle);
         return {};
     }
-    const auto key = key_of(call_id_hash, d->get(DialogText::caller_tag));
     if (const auto* known = by_key_.find(key)) {
         if (auto* old = dialogs_.get(*known); old != nullptr && old->state == DialogState::deleted) erase(*old);
     }

@@ -75,14 +75,21 @@ public:
     DialogTable& operator=(const DialogTable&) = delete;
     ~DialogTable();
 
-    // An empty handle when the table or the byte room is full. `call_id_hash`: keyed, always the same for a Call-ID. `texts` are
-    // copied.
-    DialogHandle create(std::uint64_t call_id_hash, const DialogTexts& texts);
+    // Where a dialog is found without its handle. `call_id_hash`: keyed, always the same for a Call-ID. In a request of the
+    // callee the caller's tag is the To tag.
+    [[nodiscard]] std::uint64_t key_of(std::uint64_t call_id_hash, std::string_view caller_tag) const noexcept;
+    // Starts the memory access of a find(), create() or erase().
+    void prefetch_key(std::uint64_t key) const noexcept { by_key_.prefetch(key); }
+
+    // An empty handle when the table or the byte room is full. `key`: key_of() this hash and the caller's tag. `texts` are copied.
+    DialogHandle create(std::uint64_t key, std::uint64_t call_id_hash, const DialogTexts& texts);
+    DialogHandle create(std::uint64_t call_id_hash, const DialogTexts& texts) {
+        return create(key_of(call_id_hash, texts[static_cast<std::size_t>(DialogText::caller_tag)]), call_id_hash, texts);
+    }
     // nullptr when the dialog is gone.
     [[nodiscard]] Dialog* get(DialogHandle h) noexcept { return dialogs_.get(h); }
     [[nodiscard]] const Dialog* get(DialogHandle h) const noexcept { return dialogs_.get(h); }
     void prefetch(DialogHandle h) const noexcept { dialogs_.prefetch(h); }
-    // By the caller's tag. In a request of the callee that is the To tag.
     [[nodiscard]] Dialog* find(std::uint64_t call_id_hash, std::string_view caller_tag) noexcept;
     // Replaces texts; false (and the old ones stay) when there is no room.
     bool set_texts(Dialog& d, const DialogTexts& texts) noexcept;
@@ -113,7 +120,6 @@ private:
         DialogHandle oldest, newest;
     };
 
-    [[nodiscard]] std::uint64_t key_of(std::uint64_t call_id_hash, std::string_view caller_tag) const noexcept;
     [[nodiscard]] Queue& queue_of(const Dialog& d) noexcept { return queues_[d.state == DialogState::deleted ? over : standing]; }
     void expire_in(Dialog& d, core::Tick expires, Order order) noexcept;
     void unlink(Dialog& d) noexcept;

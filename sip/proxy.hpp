@@ -63,6 +63,7 @@ public:
 // and nothing is worked out twice. A plain value of one burst.
 struct Lead {
     std::uint64_t server_key = 0;  // request: of its transaction, for an ACK of its INVITE's
+    std::uint64_t dialog_key = 0;  // initial INVITE: of the dialog that it would make
     Branch branch;                 // response: when `own_branch`
     bool own_branch = false;
     OwnCookie route;  // request with our own Route on top
@@ -150,21 +151,22 @@ private:
     void on_initial(Request& r);
     void on_in_dialog(Request& r);
     void answer_options(Request& r);
-    void start(Request& r, const NextHop& hop);
+    void start(Request& r, NextHop& hop);
     DialogHandle open_dialog(const Request& r, const NextHop& hop);
     void note_in_dialog(Request& r, Dialog& d);
 
     // --- proxy_route.cpp
-    NextHop route_in_dialog(const Request& r);
-    NextHop route_by_cookie(const Request& r, const RouteCookie& c);
-    NextHop route_towards_host(const Request& r, const RouteCookie& c, NextHop hop);
-    NextHop route_towards_client(const Request& r, const RouteCookie& c, NextHop hop);
-    NextHop repair_route(const Request& r, Dialog& d);
-    NextHop route_from_cluster(const Request& r);
-    NextHop route_balanced(const Request& r, Transaction::Route how);
-    NextHop refuse(int code, std::string_view reason, LocalReply why) noexcept;
+    // Each fills a fresh `hop`, where it stays: it is too large to be handed from one to the next.
+    void route_in_dialog(const Request& r, NextHop& hop);
+    void route_by_cookie(const Request& r, const RouteCookie& c, NextHop& hop);
+    void route_towards_host(const Request& r, const RouteCookie& c, NextHop& hop);
+    void route_towards_client(const Request& r, const RouteCookie& c, NextHop& hop);
+    void repair_route(const Request& r, Dialog& d, NextHop& hop);
+    void route_from_cluster(const Request& r, NextHop& hop);
+    void route_balanced(const Request& r, Transaction::Route how, NextHop& hop);
+    static void refuse(NextHop& hop, int code, std::string_view reason, LocalReply why) noexcept;
     // Fills hop.out for a target address; refuses when no listener fits or the target is ourselves.
-    NextHop aim(NextHop hop, const Target& target, const core::Flow& in, const Socket* from) noexcept;
+    void aim(NextHop& hop, const Target& target, const core::Flow& in, const Socket* from) noexcept;
     static std::optional<Target> numeric_target(const Uri& uri) noexcept;
 
     // --- proxy_forward.cpp

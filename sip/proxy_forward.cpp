@@ -203,7 +203,8 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     const auto found = balanced ? router_.balance(query) : router_.dispatch(query);
     answer = found.answer;
     if (found.answer != Answer::selected) return false;
-    const auto hop = aim({}, found.target, t.reply, sockets_.of(t.target));
+    NextHop hop;
+    aim(hop, found.target, t.reply, sockets_.of(t.target));
 
     Branch branch;
     branch.node = config_.node;

@@ -73,8 +73,11 @@ void Proxy::lead(const Message& m, std::uint64_t call_id_hash, Lead& l) const no
         l.server_key = transactions_.server_key(m, m.method() == Method::ack ? Method::invite : m.method());
         transactions_.prefetch_server(l.server_key);
         if (!m.to_tag().empty()) {
-            l.route = read_own_route(m, identity(m, call_id_hash), sockets_, keys_);
+            read_own_route(m, identity(m, call_id_hash), sockets_, keys_, l.route);
             if (l.route.cookie) dialogs_.prefetch(l.route.cookie->dialog);
+        } else if (m.method() == Method::invite) {
+            l.dialog_key = dialogs_.key_of(call_id_hash, m.from_tag());
+            dialogs_.prefetch_key(l.dialog_key);
         }
     } else if (const auto branch = read_branch(m.at(m.top_via().branch))) {
         l.branch = *branch;
@@ -85,7 +88,10 @@ void Proxy::lead(const Message& m, std::uint64_t call_id_hash, Lead& l) const no
 
 void Proxy::prefetch(const Lead& l) const noexcept {
     if (l.own_branch) {
-        if (const auto* t = transactions_.get(l.branch.transaction)) dialogs_.prefetch(t->dialog);
+        if (const auto* t = transactions_.get(l.branch.transaction)) {
+            dialogs_.prefetch(t->dialog);
+            if (t->dialog_key != 0) dialogs_.prefetch_key(t->dialog_key);
+        }
     } else if (l.route.cookie) {
         if (const auto* d = dialogs_.get(l.route.cookie->dialog); d != nullptr && d->text) __builtin_prefetch(d->text.data);
     }
@@ -172,10 +178,9 @@ void Proxy::on_ack(Request& r) {
             return transactions_.settle(*t);
         }
     }
-    const auto uri = parse_solid_uri(m.request_uri());
-    if (!uri || m.max_forwards() == 0) return drop(m.max_forwards() == 0 ? ProxyDrop::ack_no_hops : ProxyDrop::unanswerable);
-    r.uri = *uri;
-    r.routes = read_routes(m, r.call, r.uri, r.lead.route, sockets_, keys_);
+    if (m.max_forwards() == 0) return drop(ProxyDrop::ack_no_hops);
+    if (!parse_solid_uri(m.request_uri(), r.uri)) return drop(ProxyDrop::unanswerable);
+    read_routes(m, r.call, r.uri, r.lead.route, sockets_, keys_, r.routes);
     if (r.routes.malformed) return drop(ProxyDrop::unanswerable);
     if (r.routes.strict_upstream) {
         if (const auto target = parse_uri(r.routes.target_uri)) r.uri = *target;
@@ -186,7 +191,8 @@ void Proxy::on_ack(Request& r) {
 // The ACK to a 2xx is a message of its own: forwarded without a transaction (§16.11, §17.1.1.3).
 void Proxy::forward_ack(Request& r) {
     if (r.m.to_tag().empty()) return drop(ProxyDrop::stray_ack);
-    const auto hop = route_in_dialog(r);
+    NextHop hop;
+    route_in_dialog(r, hop);
     if (hop.code != 0) {
         if (hop.why == LocalReply::forbidden_route) count(ProxyEvent::relay_refused);
         return drop(hop.why == LocalReply::no_dialog ? ProxyDrop::stray_ack : ProxyDrop::refused_ack);
@@ -198,11 +204,10 @@ void Proxy::forward_ack(Request& r) {
 // §16.3, in its order. False: a reply went out.
 bool Proxy::validate(Request& r) {
     const auto& m = r.m;
-    const auto uri = parse_solid_uri(m.request_uri());
-    if (!uri) return reply(m, r.in, 400, "Bad Request (bad_request_uri)", LocalReply::bad_request), false;
-    r.uri = *uri;
-    if (uri->scheme == Scheme::other) return reply(m, r.in, 416, "Unsupported URI Scheme", LocalReply::unsupported_scheme), false;
-    if (!uri->headers.empty()) return reply(m, r.in, 400, "Bad Request (headers in Request-URI)", LocalReply::bad_request), false;
+    if (!parse_solid_uri(m.request_uri(), r.uri))
+        return reply(m, r.in, 400, "Bad Request (bad_request_uri)", LocalReply::bad_request), false;
+    if (r.uri.scheme == Scheme::other) return reply(m, r.in, 416, "Unsupported URI Scheme", LocalReply::unsupported_scheme), false;
+    if (!r.uri.headers.empty()) return reply(m, r.in, 400, "Bad Request (headers in Request-URI)", LocalReply::bad_request), false;
     if (m.max_forwards() == 0) return reply(m, r.in, 483, "Too Many Hops", LocalReply::too_many_hops), false;
     if (config_.loop_detection) {
         r.loop = loop_hash(r);
@@ -217,7 +222,7 @@ bool Proxy::validate(Request& r) {
         if (b.overflowed()) return reply(m, r.in, 400, "Bad Request (Proxy-Require too long)", LocalReply::bad_request), false;
         return reply(m, r.in, 420, "Bad Extension", LocalReply::bad_extension, b.view()), false;
     }
-    r.routes = read_routes(m, r.call, r.uri, r.lead.route, sockets_, keys_);
+    read_routes(m, r.call, r.uri, r.lead.route, sockets_, keys_, r.routes);
     if (r.routes.malformed) return reply(m, r.in, 400, "Bad Request (bad Route)", LocalReply::bad_request), false;
     if (r.routes.strict_upstream) {
         const auto target = parse_uri(r.routes.target_uri);
@@ -231,7 +236,11 @@ void Proxy::on_initial(Request& r) {
     const auto& m = r.m;
     const bool for_us = r.routes.next.empty() && sockets_.named_by(r.uri) != nullptr;
     if (m.method() == Method::options && for_us) return answer_options(r);
-    if (r.in.zone == core::Zone::cluster) return start(r, route_from_cluster(r));
+    NextHop hop;
+    if (r.in.zone == core::Zone::cluster) {
+        route_from_cluster(r, hop);
+        return start(r, hop);
+    }
     // Nobody outside chooses where we send an initial request: no relay through a forged or leftover Route.
     if (!r.routes.next.empty()) {
         count(ProxyEvent::relay_refused);
@@ -240,11 +249,13 @@ void Proxy::on_initial(Request& r) {
     const auto policy = config_.methods[static_cast<std::size_t>(m.method())];
     if (policy == MethodPolicy::reject) return reply(m, r.in, 405, "Method Not Allowed", LocalReply::method_not_allowed, allow_);
     if (draining_) return reply(m, r.in, 503, "Service Unavailable", LocalReply::draining, retry_after(r.call_id_hash));
-    start(r, route_balanced(r, policy == MethodPolicy::balance ? Transaction::Route::balanced : Transaction::Route::dispatched));
+    route_balanced(r, policy == MethodPolicy::balance ? Transaction::Route::balanced : Transaction::Route::dispatched, hop);
+    start(r, hop);
 }
 
 void Proxy::on_in_dialog(Request& r) {
-    const auto hop = route_in_dialog(r);
+    NextHop hop;
+    route_in_dialog(r, hop);
     if (auto* d = dialogs_.get(hop.dialog); d != nullptr && hop.code == 0) note_in_dialog(r, *d);
     start(r, hop);
 }
@@ -255,7 +266,8 @@ void Proxy::note_in_dialog(Request& r, Dialog& d) {
     const bool from_caller = m.from_tag() == d.get(DialogText::caller_tag);
     auto& cseq = from_caller ? d.caller_cseq : d.callee_cseq;
     cseq = std::max(cseq, m.cseq().number);
-    if (d.listed && d.state != DialogState::deleted) dialogs_.expire_at(d, r.now + core::Duration{config_.timers.dialog_timeout});
+    if (d.listed && d.state != DialogState::deleted && m.method() != Method::bye)
+        dialogs_.expire_at(d, r.now + core::Duration{config_.timers.dialog_timeout});
     const auto* contact = m.method() == Method::invite || m.method() == Method::update ? m.first(HeaderId::contact) : nullptr;
     if (contact == nullptr) return;
     const auto which = from_caller ? DialogText::caller_contact : DialogText::callee_contact;
@@ -287,7 +299,7 @@ DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
         for (bool first = true; rr != nullptr; rr = m.next(rr), first = false) b << (first ? "" : ", ") << m.at(rr->value);
         if (!b.overflowed()) texts[static_cast<std::size_t>(DialogText::caller_routes)] = b.view();
     }
-    const auto handle = dialogs_.create(r.call_id_hash, texts);
+    const auto handle = dialogs_.create(r.lead.dialog_key, r.call_id_hash, texts);
     auto* d = dialogs_.get(handle);
     if (d == nullptr) return {};
     d->started = r.now;
@@ -313,8 +325,7 @@ DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
 }
 
 // Makes the transaction and sends the first attempt. A refusal in `hop` becomes a reply.
-void Proxy::start(Request& r, const NextHop& found) {
-    auto hop = found;
+void Proxy::start(Request& r, NextHop& hop) {
     const auto& m = r.m;
     if (hop.code != 0) {
         if (hop.why == LocalReply::forbidden_route) count(ProxyEvent::relay_refused);
@@ -352,6 +363,7 @@ void Proxy::start(Request& r, const NextHop& found) {
     t->old_branch = !has_magic_cookie(m.at(m.top_via().branch));
     t->record_routed = hop.record_route;
     t->dialog = hop.dialog;
+    if (const auto* d = dialogs_.get(hop.dialog); d != nullptr && m.method() == Method::bye) t->dialog_key = d->key;
     t->call_id_hash = r.call_id_hash;
     t->cseq = m.cseq().number;
     t->started = r.now;

@@ -5,12 +5,10 @@
 
 namespace sipfront::sip {
 
-Proxy::NextHop Proxy::refuse(int code, std::string_view reason, LocalReply why) noexcept {
-    NextHop hop;
+void Proxy::refuse(NextHop& hop, int code, std::string_view reason, LocalReply why) noexcept {
     hop.code = code;
     hop.reason = reason;
     hop.why = why;
-    return hop;
 }
 
 std::optional<Target> Proxy::numeric_target(const Uri& uri) noexcept {
@@ -27,9 +25,9 @@ std::optional<Target> Proxy::numeric_target(const Uri& uri) noexcept {
     return t;
 }
 
-Proxy::NextHop Proxy::aim(NextHop hop, const Target& target, const core::Flow& in, const Socket* from) noexcept {
+void Proxy::aim(NextHop& hop, const Target& target, const core::Flow& in, const Socket* from) noexcept {
     if (sockets_.at(target.remote, target.transport) != nullptr)
-        return refuse(482, "Loop Detected (target is this proxy)", LocalReply::self_loop);
+        return refuse(hop, 482, "Loop Detected (target is this proxy)", LocalReply::self_loop);
     const auto fits = [&](const Socket* s) {
         return s != nullptr && s->listener.transport == target.transport &&
                s->listener.local.address.family() == target.remote.address.family();
@@ -47,7 +45,7 @@ Proxy::NextHop Proxy::aim(NextHop hop, const Target& target, const core::Flow& i
     }
     if (best == nullptr) {
         drop(ProxyDrop::no_listener);
-        return refuse(503, "Service Unavailable (no socket for this transport)", LocalReply::unresolvable);
+        return refuse(hop, 503, "Service Unavailable (no socket for this transport)", LocalReply::unresolvable);
     }
     hop.out = {};
     hop.out.local = best->listener.local;
@@ -55,26 +53,24 @@ Proxy::NextHop Proxy::aim(NextHop hop, const Target& target, const core::Flow& i
     hop.out.listener = best->listener.id;
     hop.out.transport = target.transport;
     hop.out.zone = router_.zone_of(target.remote);
-    return hop;
 }
 
-Proxy::NextHop Proxy::route_in_dialog(const Request& r) {
+void Proxy::route_in_dialog(const Request& r, NextHop& hop) {
     const auto& m = r.m;
-    if (r.routes.cookie) return route_by_cookie(r, *r.routes.cookie);
-    if (r.routes.cookie_present) return refuse(403, "Forbidden (route does not verify)", LocalReply::forbidden_route);
+    if (r.routes.cookie != nullptr) return route_by_cookie(r, *r.routes.cookie, hop);
+    if (r.routes.cookie_present) return refuse(hop, 403, "Forbidden (route does not verify)", LocalReply::forbidden_route);
     const bool cluster = r.in.zone == core::Zone::cluster;
-    if (!cluster && !r.routes.next.empty()) return refuse(403, "Forbidden (foreign Route)", LocalReply::forbidden_route);
+    if (!cluster && !r.routes.next.empty()) return refuse(hop, 403, "Forbidden (foreign Route)", LocalReply::forbidden_route);
     if (config_.repair_routes && r.routes.next.empty()) {
         auto* d = dialogs_.find(r.call_id_hash, m.from_tag());
         if (d == nullptr) d = dialogs_.find(r.call_id_hash, m.to_tag());
-        if (d != nullptr) return repair_route(r, *d);
+        if (d != nullptr) return repair_route(r, *d, hop);
     }
-    if (cluster) return route_from_cluster(r);
-    return refuse(481, "Call/Transaction Does Not Exist", LocalReply::no_dialog);
+    if (cluster) return route_from_cluster(r, hop);
+    return refuse(hop, 481, "Call/Transaction Does Not Exist", LocalReply::no_dialog);
 }
 
-Proxy::NextHop Proxy::route_by_cookie(const Request& r, const RouteCookie& c) {
-    NextHop hop;
+void Proxy::route_by_cookie(const Request& r, const RouteCookie& c, NextHop& hop) {
     if (c.node == config_.node) {
         if (const auto* d = dialogs_.get(c.dialog); d != nullptr && d->call_id_hash == r.call_id_hash) hop.dialog = c.dialog;
     }
@@ -82,14 +78,14 @@ Proxy::NextHop Proxy::route_by_cookie(const Request& r, const RouteCookie& c) {
     // The host's own address stays trusted for its dialogs when the host has left the configuration.
     const bool in_cluster = r.in.zone == core::Zone::cluster || r.in.remote.address == c.host.address;
     if (from_host_side) {
-        if (!in_cluster) return refuse(403, "Forbidden (not from the cluster)", LocalReply::forbidden_route);
+        if (!in_cluster) return refuse(hop, 403, "Forbidden (not from the cluster)", LocalReply::forbidden_route);
         return route_towards_client(r, c, hop);
     }
     return route_towards_host(r, c, hop);
 }
 
 // From outside: the next hop is the cookie's host, or another address of the cluster; no foreign Route may remain.
-Proxy::NextHop Proxy::route_towards_host(const Request& r, const RouteCookie& c, NextHop hop) {
+void Proxy::route_towards_host(const Request& r, const RouteCookie& c, NextHop& hop) {
     const auto cluster_target = [&](const Uri& uri) -> std::optional<Target> {
         auto t = numeric_target(uri);
         if (t && t->remote != c.host && router_.zone_of(t->remote) != core::Zone::cluster) t.reset();
@@ -100,7 +96,7 @@ Proxy::NextHop Proxy::route_towards_host(const Request& r, const RouteCookie& c,
     if (!r.routes.next.empty()) {
         const auto uri = parse_uri(r.routes.next_uri);
         const auto t = uri ? cluster_target(*uri) : std::nullopt;
-        if (!t) return refuse(403, "Forbidden (foreign Route)", LocalReply::forbidden_route);
+        if (!t) return refuse(hop, 403, "Forbidden (foreign Route)", LocalReply::forbidden_route);
         target = *t;
         hop.follow_next_route = true;
     } else if (sockets_.named_by(r.uri) != nullptr) {
@@ -112,20 +108,20 @@ Proxy::NextHop Proxy::route_towards_host(const Request& r, const RouteCookie& c,
         const auto contact =
             d != nullptr ? d->get(d->caller_in_cluster ? DialogText::caller_contact : DialogText::callee_contact) : std::string_view{};
         if (contact.empty() || contact != r.m.request_uri())
-            return refuse(403, "Forbidden (Request-URI is not of this dialog)", LocalReply::forbidden_route);
+            return refuse(hop, 403, "Forbidden (Request-URI is not of this dialog)", LocalReply::forbidden_route);
     }
     hop.destination = router_.find(target.remote, target.transport);
-    return aim(hop, target, r.in, r.routes.towards);
+    aim(hop, target, r.in, r.routes.towards);
 }
 
 // From the cluster: a foreign Route is followed; else the client's Contact, or the flow it really comes from.
-Proxy::NextHop Proxy::route_towards_client(const Request& r, const RouteCookie& c, NextHop hop) {
+void Proxy::route_towards_client(const Request& r, const RouteCookie& c, NextHop& hop) {
     Target flow{.destination = core::no_destination, .remote = c.client, .transport = c.client_transport};
     std::optional<Target> target;
     if (!r.routes.next.empty()) {
         const auto uri = parse_uri(r.routes.next_uri);
         target = uri ? numeric_target(*uri) : std::nullopt;
-        if (!target) return refuse(478, "Unresolvable Destination", LocalReply::unresolvable);
+        if (!target) return refuse(hop, 478, "Unresolvable Destination", LocalReply::unresolvable);
         hop.follow_next_route = true;
     } else if (sockets_.named_by(r.uri) != nullptr) {
         if (const auto* d = dialogs_.get(hop.dialog))
@@ -134,25 +130,23 @@ Proxy::NextHop Proxy::route_towards_client(const Request& r, const RouteCookie& 
         target = numeric_target(r.uri);
     }
     const bool by_flow = !target;
-    hop = aim(hop, target.value_or(flow), r.in, r.routes.towards);
+    aim(hop, target.value_or(flow), r.in, r.routes.towards);
     if (by_flow) hop.out.connection = c.connection;
-    return hop;
 }
 
 // A request that lost its route set (integrated sipp scenarios, broken phones) but fits a live dialog by Call-ID and tags.
-Proxy::NextHop Proxy::repair_route(const Request& r, Dialog& d) {
+void Proxy::repair_route(const Request& r, Dialog& d, NextHop& hop) {
     const auto& m = r.m;
     const auto caller_tag = d.get(DialogText::caller_tag);
     const auto callee_tag = d.get(DialogText::callee_tag);
     const bool from_caller = m.from_tag() == caller_tag;
     const auto other = from_caller ? m.to_tag() : m.from_tag();
     if ((!from_caller && m.to_tag() != caller_tag) || (!callee_tag.empty() && other != callee_tag))
-        return refuse(481, "Call/Transaction Does Not Exist", LocalReply::no_dialog);
+        return refuse(hop, 481, "Call/Transaction Does Not Exist", LocalReply::no_dialog);
 
     const bool towards_host = from_caller != d.caller_in_cluster;
     if (!towards_host && r.in.zone != core::Zone::cluster && r.in.remote.address != d.host.remote.address)
-        return refuse(403, "Forbidden (not from the cluster)", LocalReply::forbidden_route);
-    NextHop hop;
+        return refuse(hop, 403, "Forbidden (not from the cluster)", LocalReply::forbidden_route);
     hop.dialog = dialogs_.handle_of(d);
     const auto contact = d.get(from_caller ? DialogText::callee_contact : DialogText::caller_contact);
     const auto routes = d.get(from_caller ? DialogText::callee_routes : DialogText::caller_routes);
@@ -168,7 +162,7 @@ Proxy::NextHop Proxy::repair_route(const Request& r, Dialog& d) {
         const auto name_addr = parse_name_addr(first);
         const auto uri = name_addr ? parse_uri(name_addr->uri) : std::nullopt;
         const auto t = uri ? numeric_target(*uri) : std::nullopt;
-        if (!t) return refuse(478, "Unresolvable Destination", LocalReply::unresolvable);
+        if (!t) return refuse(hop, 478, "Unresolvable Destination", LocalReply::unresolvable);
         target.remote = t->remote;
         target.transport = t->transport;
         hop.routes = routes;
@@ -180,34 +174,32 @@ Proxy::NextHop Proxy::repair_route(const Request& r, Dialog& d) {
         }
     }
     hop.destination = towards_host ? d.destination : core::no_destination;
-    hop = aim(hop, target, r.in, sockets_.of(flow));
+    aim(hop, target, r.in, sockets_.of(flow));
     if (target.remote == flow.remote) hop.out.connection = flow.connection;
-    return hop;
 }
 
 // A request from a host goes where its Route or Request-URI says; it is never balanced back.
-Proxy::NextHop Proxy::route_from_cluster(const Request& r) {
-    NextHop hop;
+void Proxy::route_from_cluster(const Request& r, NextHop& hop) {
     hop.caller_in_cluster = true;
     hop.destination = router_.find(r.in.remote, r.in.transport);
     if (!r.routes.next.empty()) {
         const auto uri = parse_uri(r.routes.next_uri);
         const auto target = uri ? numeric_target(*uri) : std::nullopt;
-        if (!target) return refuse(478, "Unresolvable Destination", LocalReply::unresolvable);
+        if (!target) return refuse(hop, 478, "Unresolvable Destination", LocalReply::unresolvable);
         hop.follow_next_route = true;
         return aim(hop, *target, r.in, r.routes.towards);
     }
     if (sockets_.named_by(r.uri) != nullptr) {
         if (config_.cluster_to_self == SelfPolicy::balance_elsewhere && r.m.method() == Method::invite && r.m.to_tag().empty())
-            return route_balanced(r, Transaction::Route::balanced);
-        return refuse(404, "Not Found (the Request-URI names the proxy)", LocalReply::self_loop);
+            return route_balanced(r, Transaction::Route::balanced, hop);
+        return refuse(hop, 404, "Not Found (the Request-URI names the proxy)", LocalReply::self_loop);
     }
     const auto target = numeric_target(r.uri);
-    if (!target) return refuse(478, "Unresolvable Destination", LocalReply::unresolvable);
+    if (!target) return refuse(hop, 478, "Unresolvable Destination", LocalReply::unresolvable);
     return aim(hop, *target, r.in, r.routes.towards);
 }
 
-Proxy::NextHop Proxy::route_balanced(const Request& r, Transaction::Route how) {
+void Proxy::route_balanced(const Request& r, Transaction::Route how, NextHop& hop) {
     core::DestinationId preferred = core::no_destination;
     if (r.m.first(HeaderId::authorization) != nullptr || r.m.first(HeaderId::proxy_authorization) != nullptr) {
         preferred = challenges_.find(r.call_id_hash, r.now);
@@ -216,15 +208,12 @@ Proxy::NextHop Proxy::route_balanced(const Request& r, Transaction::Route how) {
     const RouteQuery query{.request = r.m, .from = r.in, .now = r.now, .call_id_hash = r.call_id_hash, .preferred = preferred, .tried = {}};
     const bool balance = how == Transaction::Route::balanced;
     const auto answer = balance ? router_.balance(query) : router_.dispatch(query);
-    if (answer.answer == Answer::full) return refuse(503, "Service Unavailable (all hosts full)", LocalReply::all_full);
-    if (answer.answer == Answer::unavailable) return refuse(503, "Service Unavailable (no host)", LocalReply::no_destination);
-    NextHop hop;
+    if (answer.answer == Answer::full) return refuse(hop, 503, "Service Unavailable (all hosts full)", LocalReply::all_full);
+    if (answer.answer == Answer::unavailable) return refuse(hop, 503, "Service Unavailable (no host)", LocalReply::no_destination);
     hop.destination = answer.target.destination;
     hop.route = how;
-    const auto* towards = r.routes.towards;
-    const auto found = aim(hop, answer.target, r.in, towards);
-    if (found.code != 0 && balance) router_.release(answer.target.destination);
-    return found;
+    aim(hop, answer.target, r.in, r.routes.towards);
+    if (hop.code != 0 && balance) router_.release(answer.target.destination);
 }
 
 }  // namespace sipfront::sip

@@ -6,19 +6,18 @@ namespace sipfront::sip {
 namespace {
 
 // The cookie of an own Route URI: it verifies with the caller's tag, so the tag that fits tells the direction.
-std::optional<RouteCookie> open_either_way(std::string_view text, const Message& m, const CallIdentity& call, const core::KeyRing& keys,
-                                           bool& from_caller) noexcept {
-    auto cookie = open_cookie(text, call, m.from_tag(), keys);
-    from_caller = cookie.has_value();
-    if (!cookie && !m.to_tag().empty()) cookie = open_cookie(text, call, m.to_tag(), keys);
-    return cookie;
+void open_either_way(std::string_view text, const Message& m, const CallIdentity& call, const core::KeyRing& keys,
+                     std::optional<RouteCookie>& cookie, bool& from_caller) noexcept {
+    from_caller = open_cookie(text, call, m.from_tag(), keys, cookie);
+    if (!from_caller && !m.to_tag().empty()) open_cookie(text, call, m.to_tag(), keys, cookie);
 }
 
 void take_cookie(RouteInfo& info, const Message& m, const CallIdentity& call, std::optional<std::string_view> text,
                  const core::KeyRing& keys) noexcept {
-    if (!text || info.cookie) return;
+    if (!text || info.cookie != nullptr) return;
     info.cookie_present = true;
-    info.cookie = open_either_way(*text, m, call, keys, info.from_caller);
+    open_either_way(*text, m, call, keys, info.read, info.from_caller);
+    if (info.read) info.cookie = &*info.read;
 }
 
 struct RouteValue {
@@ -46,22 +45,22 @@ bool for_each_route(const Message& m, F&& f) noexcept {
 
 }  // namespace
 
-OwnCookie read_own_route(const Message& m, const CallIdentity& call, const Sockets& sockets, const core::KeyRing& keys) noexcept {
-    OwnCookie found;
+void read_own_route(const Message& m, const CallIdentity& call, const Sockets& sockets, const core::KeyRing& keys,
+                    OwnCookie& found) noexcept {
+    found.socket = nullptr;
+    found.cookie.reset();
     const auto* h = m.first(HeaderId::route);
-    if (h == nullptr || m.next(h) != nullptr) return found;
+    if (h == nullptr || m.next(h) != nullptr) return;
     const auto own = sockets.read_own_route(m.at(h->value));
-    if (own.socket == nullptr) return found;
+    if (own.socket == nullptr) return;
     found.socket = own.socket;
-    found.cookie = open_either_way(own.cookie, m, call, keys, found.from_caller);
-    return found;
+    open_either_way(own.cookie, m, call, keys, found.cookie, found.from_caller);
 }
 
-RouteInfo read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own_cookie, const Sockets& sockets,
-                      const core::KeyRing& keys) noexcept {
-    RouteInfo info;
+void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own_cookie, const Sockets& sockets,
+                 const core::KeyRing& keys, RouteInfo& info) noexcept {
     const auto* const first = m.first(HeaderId::route);
-    if (first == nullptr) return info;
+    if (first == nullptr) return;
     // A strict router before us put the URI of our Record-Route into the Request-URI (§16.4).
     if (uri.param("sf") && uri.param("lr") && sockets.named_by(uri) != nullptr) {
         info.strict_upstream = true;
@@ -71,9 +70,9 @@ RouteInfo read_routes(const Message& m, const CallIdentity& call, const Uri& uri
         info.own[info.own_count++] = {first, m.at(first->value)};
         info.towards = own_cookie.socket;
         info.cookie_present = true;
-        info.cookie = own_cookie.cookie;
+        info.cookie = own_cookie.cookie ? &*own_cookie.cookie : nullptr;
         info.from_caller = own_cookie.from_caller;
-        return info;
+        return;
     }
     RouteValue last;
     const bool ok = for_each_route(m, [&](const RouteValue& v) {
@@ -98,7 +97,6 @@ RouteInfo read_routes(const Message& m, const CallIdentity& call, const Uri& uri
         info.target_uri = last.uri_text;
         if (info.next == last.value) info.next = info.next_uri = {};
     }
-    return info;
 }
 
 bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept {

@@ -27,14 +27,20 @@ struct OwnCookie {
     std::optional<RouteCookie> cookie;
     bool from_caller = true;
 };
-OwnCookie read_own_route(const Message& m, const CallIdentity& call, const Sockets& sockets, const core::KeyRing& keys) noexcept;
+void read_own_route(const Message& m, const CallIdentity& call, const Sockets& sockets, const core::KeyRing& keys,
+                    OwnCookie& found) noexcept;
 
 struct RouteInfo {
+    RouteInfo() = default;
+    RouteInfo(const RouteInfo&) = delete;
+    RouteInfo& operator=(const RouteInfo&) = delete;
+
     std::array<OwnRoute, 2> own;  // two after a double Record-Route
     std::size_t own_count = 0;
-    const Socket* towards = nullptr;  // the socket of the last own value: requests leave from there
-    bool cookie_present = false;      // an own value had `sf=`, valid or not
-    std::optional<RouteCookie> cookie;
+    const Socket* towards = nullptr;      // the socket of the last own value: requests leave from there
+    bool cookie_present = false;          // an own value had `sf=`, valid or not
+    const RouteCookie* cookie = nullptr;  // the one that verified: read_own_route()'s, or `read`
+    std::optional<RouteCookie> read;
     bool from_caller = true;      // which tag the cookie verified with
     std::string_view next;        // the first Route value that is not ours; empty when none is left
     std::string_view next_uri;    // its addr-spec
@@ -47,9 +53,10 @@ struct RouteInfo {
     bool malformed = false;         // a Route value that is no name-addr: 400
 };
 
-// Reads the Route set of a request. `uri` is its parsed Request-URI, `call` its Call-ID, `own` what read_own_route() said.
-RouteInfo read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own, const Sockets& sockets,
-                      const core::KeyRing& keys) noexcept;
+// Reads the Route set of a request into a fresh `info`, which stays where it is and refers to `own`. `uri` is its parsed
+// Request-URI, `call` its Call-ID, `own` what read_own_route() said.
+void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own, const Sockets& sockets,
+                 const core::KeyRing& keys, RouteInfo& info) noexcept;
 
 // Whether any Via below the top one is ours with the same loop part: the request came around unchanged (§16.3 step 4).
 bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept;

@@ -89,19 +89,22 @@ public:
         left_ -= sizeof v;
         return v;
     }
-    core::Endpoint endpoint(bool v6) noexcept {
-        core::Endpoint e;
-        if (left_ < (v6 ? 18U : 6U)) return failed_ = true, e;
+    void get(core::Endpoint& e, bool v6) noexcept {
+        const std::size_t length = v6 ? 16 : 4;
+        if (left_ < length) {
+            failed_ = true;
+            return;
+        }
         if (v6) {
             e.address = core::IpAddress::v6(std::span<const std::uint8_t, 16>{in_, 16});
         } else {
-            e.address =
-                core::IpAddress::v4((std::uint32_t{in_[0]} << 24) | (std::uint32_t{in_[1]} << 16) | (std::uint32_t{in_[2]} << 8) | in_[3]);
+            std::uint32_t address;
+            std::memcpy(&address, in_, sizeof address);
+            e.address = core::IpAddress::v4(__builtin_bswap32(address));
         }
-        in_ += v6 ? 16 : 4;
-        left_ -= v6 ? 16 : 4;
+        in_ += length;
+        left_ -= length;
         e.port = get<std::uint16_t>();
-        return e;
     }
     [[nodiscard]] std::size_t left() const noexcept { return left_; }
     [[nodiscard]] bool failed() const noexcept { return failed_; }
@@ -275,18 +278,19 @@ CookieText make_cookie(const RouteCookie& c, const CallIdentity& call, std::stri
     return text;
 }
 
-std::optional<RouteCookie> open_cookie(std::string_view text, const CallIdentity& call, std::string_view caller_tag,
-                                       const core::KeyRing& keys) noexcept {
+bool open_cookie(std::string_view text, const CallIdentity& call, std::string_view caller_tag, const core::KeyRing& keys,
+                 std::optional<RouteCookie>& found) noexcept {
+    found.reset();
     std::uint8_t octets[72];
     const auto n = base64url_decode(text, octets, sizeof octets);
-    if (n < 31) return std::nullopt;
+    if (n < 31) return false;
     const auto* key = keys.find(octets[0]);
     std::uint64_t mac;
     std::memcpy(&mac, octets + n - sizeof mac, sizeof mac);
-    if (key == nullptr || cookie_mac(octets, n - sizeof mac, call, caller_tag, *key) != mac) return std::nullopt;
+    if (key == nullptr || cookie_mac(octets, n - sizeof mac, call, caller_tag, *key) != mac) return false;
 
     Reader r{octets + 1, n - 1 - sizeof mac};
-    RouteCookie c;
+    auto& c = found.emplace();
     c.node = core::NodeId{r.get<std::uint8_t>()};
     const auto flags = r.get<std::uint8_t>();
     c.caller_in_cluster = (flags & caller_in_cluster) != 0;
@@ -295,11 +299,11 @@ std::optional<RouteCookie> open_cookie(std::string_view text, const CallIdentity
     c.client_transport = static_cast<core::Transport>(flags >> 6);
     c.dialog.index = r.get<std::uint32_t>();
     c.dialog.generation = r.get<std::uint32_t>();
-    c.host = r.endpoint((flags & host_v6) != 0);
-    c.client = r.endpoint((flags & client_v6) != 0);
+    r.get(c.host, (flags & host_v6) != 0);
+    r.get(c.client, (flags & client_v6) != 0);
     if (core::is_reliable(c.client_transport)) c.connection = core::ConnectionId{r.get<std::uint32_t>()};
-    if (r.failed() || r.left() != 0) return std::nullopt;
-    return c;
+    if (r.failed() || r.left() != 0) found.reset();
+    return found.has_value();
 }
 
 TokenText<16> make_local_tag(std::string_view call_id, std::string_view from_tag, std::string_view branch,

@@ -99,9 +99,10 @@ struct RouteCookie {
 using CookieText = TokenText<96>;
 
 CookieText make_cookie(const RouteCookie& c, const CallIdentity& call, std::string_view caller_tag, const core::KeyRing& keys) noexcept;
-// nullopt: malformed, unknown key, or the MAC does not fit this Call-ID and caller's tag.
-std::optional<RouteCookie> open_cookie(std::string_view text, const CallIdentity& call, std::string_view caller_tag,
-                                       const core::KeyRing& keys) noexcept;
+// False, and `found` is empty: malformed, unknown key, or the MAC does not fit this Call-ID and caller's tag. Written where it
+// stays: a cookie is copied in larger pieces than it is made of, which costs more than to make it.
+bool open_cookie(std::string_view text, const CallIdentity& call, std::string_view caller_tag, const core::KeyRing& keys,
+                 std::optional<RouteCookie>& found) noexcept;
 
 // A To tag for replies of our own: the same for each retransmission of one request (RFC 3261 §16.7, §8.2.6.2).
 TokenText<16> make_local_tag(std::string_view call_id, std::string_view from_tag, std::string_view branch,

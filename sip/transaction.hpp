@@ -38,6 +38,7 @@ struct Transaction {
     enum class Route : std::uint8_t { fixed, balanced, dispatched };
 
     std::uint64_t server_key = 0;  // 0: no server side
+    std::uint64_t dialog_key = 0;  // of the dialog that the request ends, for its index is asked for early; 0: none
     std::uint64_t call_id_hash = 0;
     std::uint64_t branch_mac = 0;  // of the current attempt
     std::uint64_t tag = 0;         // the caller's own mark of a local request

@@ -97,35 +97,38 @@ bool breaks_uri(std::string_view text) noexcept {
     return _mm_testz_si128(seen, seen) == 0;
 }
 
-std::optional<Uri> parse_uri(std::string_view text) noexcept { return breaks_uri(text) ? std::nullopt : parse_solid_uri(text); }
+std::optional<Uri> parse_uri(std::string_view text) noexcept {
+    std::optional<Uri> uri{std::in_place};
+    if (breaks_uri(text) || !parse_solid_uri(text, *uri)) uri.reset();
+    return uri;
+}
 
-std::optional<Uri> parse_solid_uri(std::string_view text) noexcept {
+bool parse_solid_uri(std::string_view text, Uri& uri) noexcept {
     const auto colon = scheme_end({text.data()}, 0, text.size());
-    if (colon == std::string_view::npos) return std::nullopt;
-    Uri uri;
+    if (colon == std::string_view::npos) return false;
     uri.scheme_name = text.substr(0, colon);
     uri.scheme = text.size() > 4 && grammar::spells<"sip:">(text.data()) ? Scheme::sip : scheme_of(uri.scheme_name);
     auto rest = text.substr(colon + 1);
     if (uri.scheme != Scheme::sip && uri.scheme != Scheme::sips) {
         uri.host = rest;
-        return uri;
+        return true;
     }
     // No '@' can stand unescaped in a user part, so the first one ends it; ';' and '?' can (RFC 3261 §25.1, user-unreserved).
     if (const auto at = rest.find('@'); at != std::string_view::npos) {
         const auto userinfo = rest.substr(0, at);
         const auto password = userinfo.find(':');
         uri.user = userinfo.substr(0, password);
-        if (uri.user.empty()) return std::nullopt;
+        if (uri.user.empty()) return false;
         if (password != std::string_view::npos) uri.password = userinfo.substr(password + 1);
         rest.remove_prefix(at + 1);
     }
-    if (!split_hostport(rest, uri)) return std::nullopt;
-    if (rest.empty()) return uri;
+    if (!split_hostport(rest, uri)) return false;
+    if (rest.empty()) return true;
     const auto question = rest.find('?');
     if (question != std::string_view::npos) uri.headers = rest.substr(question + 1);
     rest = rest.substr(0, question);
     if (!rest.empty()) uri.params = rest.substr(1);
-    return uri;
+    return true;
 }
 
 std::optional<std::string_view> Uri::param(std::string_view name) const noexcept { return find_param(params, name); }

@@ -33,8 +33,9 @@ bool breaks_uri(std::string_view text) noexcept;
 
 // nullopt: no scheme, white space or <> inside, bad port, unbalanced brackets, empty host of a sip or sips URI.
 std::optional<Uri> parse_uri(std::string_view text) noexcept;
-// The same for a text that breaks_uri() does not hold of: a parsed request's Request-URI.
-std::optional<Uri> parse_solid_uri(std::string_view text) noexcept;
+// The same for a text that breaks_uri() does not hold of: a parsed request's Request-URI. Fills a fresh `uri`, where it stays;
+// false in place of nullopt.
+bool parse_solid_uri(std::string_view text, Uri& uri) noexcept;
 
 // `"Bob" <sip:bob@b>;tag=x` or `sip:bob@b;tag=x` (parameters of the latter belong to the header, RFC 3261 §20).
 struct NameAddr {
