@@ -99,6 +99,7 @@ constexpr Table make_table() {
         auto& e = t.entries[i + 1];
         e.length = static_cast<std::uint16_t>(name.size());
         e.id = static_cast<HeaderId>(i);
+        e.mark = bit(e.id);
         const auto length = static_cast<std::uint32_t>(name.size());
         e.value = length + 2 - ((length + 3) << 16);
         const auto octet = [name](std::size_t o) { return o < name.size() ? name[o] : o == name.size() ? ':' : ' '; };

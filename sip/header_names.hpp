@@ -24,6 +24,7 @@ struct alignas(64) Entry {
     std::uint32_t value = 0;
     std::uint16_t length = 0;
     HeaderId id = HeaderId::other;
+    std::uint64_t mark = 0;  // bit(id)
 };
 
 // Of names of two octets or more. The low five bits of a letter are the same in either case.

@@ -226,7 +226,7 @@ bool Parser::empty_line(Message& m, const char* data, std::size_t at) noexcept {
     if (ending != crlf || static_cast<unsigned char>(line[length + 2]) <= ' ' || static_cast<unsigned char>(last[-2]) <= ' ' ||
         count == Message::max_headers) [[unlikely]]
         return false;
-    const auto mark = std::uint64_t{1} << id;
+    const auto mark = known.mark;
     if (m.first_[id] == Message::none_) [[likely]] {
         m.first_[id] = static_cast<std::uint8_t>(count);
     } else {
@@ -365,15 +365,18 @@ ParseError Parser::call_id(Message& m, const char* data, Slice value, scan::Mark
 
 ParseError Parser::cseq(Message& m, const char* data, Slice value) noexcept {
     const std::size_t from = value.off, end = value.end();
+    constexpr std::uint64_t highest = 0x7fffffff;  // RFC 3261 §8.1.1.5
+    std::uint64_t number = 0;
     auto at = from;
-    while (data[at] >= '0' && data[at] <= '9') ++at;  // at the latest, the line end stops it
-    const auto number = grammar::decimal({data + from, at - from}, 0x7fffffff);
+    // At the latest, the line end stops it.
+    for (std::uint32_t digit; (digit = static_cast<std::uint32_t>(static_cast<unsigned char>(data[at])) - '0') <= 9; ++at)
+        number = std::min(number * 10 + digit, highest + 1);
     auto method = at + 1;
     if (at == end || data[at] != ' ' || grammar::is_lws(data[method])) [[unlikely]]
         method = Text{data}.skip_lws(at, end);
-    if (!number || method >= end || method == at) return ParseError::bad_cseq;
+    if (at == from || number > highest || method >= end || method == at) return ParseError::bad_cseq;
     const std::string_view name{data + method, end - method};
-    m.cseq_ = {*number, parse_method(name), Text::slice(method, end)};
+    m.cseq_ = {static_cast<std::uint32_t>(number), parse_method(name), Text::slice(method, end)};
     if (m.cseq_.method == Method::unknown && !grammar::is_token(name)) return ParseError::bad_cseq;
     if (m.is_request_) {
         const bool same = m.cseq_.method == m.method_ && (m.method_ != Method::unknown || name == m.method_name());
