@@ -23,6 +23,7 @@
 #include "balancer/snapshot_builder.hpp"
 #include "core/keys.hpp"
 #include "core/log.hpp"
+#include "core/reservation.hpp"
 #include "dpdk/data_plane.hpp"
 #include "dpdk/dpdk_io.hpp"
 #include "dpdk/eal.hpp"
@@ -172,6 +173,8 @@ private:
         if (auto s = eal.launch_on_workers(workers_, work); !s) return s;
         ready.wait();
         core::log().info("sipfrontd {} is ready: {} workers, {} listeners", SIPFRONT_VERSION, workers_, config_.proxy.listeners.size());
+        if (const auto policy = core::huge_page_policy(); policy != "always" && policy != "madvise")
+            core::log().warn("transparent huge pages are off: large tables cost more (docs/BENCHMARKS.md)");
         loop.run();
         stop.store(true, std::memory_order_relaxed);
         eal.wait_all();

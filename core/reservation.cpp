@@ -1,6 +1,7 @@
 #include "core/reservation.hpp"
 
 #include <cstdint>
+#include <fstream>
 #include <new>
 
 #include <sys/mman.h>
@@ -32,6 +33,13 @@ Reservation::Reservation(std::size_t bytes) : size_{round_up(bytes == 0 ? 1 : by
 
 void Reservation::release() noexcept {
     if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+std::string huge_page_policy() {
+    std::ifstream file{"/sys/kernel/mm/transparent_hugepage/enabled"};
+    for (std::string word; file >> word;)
+        if (word.starts_with('[') && word.ends_with(']')) return word.substr(1, word.size() - 2);
+    return {};
 }
 
 }  // namespace sipfront::core

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <utility>
 
 namespace sipfront::core {
@@ -34,5 +35,8 @@ private:
     void* data_ = nullptr;
     std::size_t size_ = 0;
 };
+
+// What the kernel makes of the advice: "always" and "madvise" follow it, "never" does not; empty where it has no huge pages.
+std::string huge_page_policy();
 
 }  // namespace sipfront::core
