@@ -60,6 +60,7 @@ public:
     [[nodiscard]] std::uint32_t open() const noexcept { return open_; }
     // All slots that were ever in use are below.
     [[nodiscard]] std::uint32_t used() const noexcept { return used_; }
+    [[nodiscard]] std::size_t memory() const noexcept { return std::size_t{used_} * sizeof(Call); }
     void prefetch(std::uint32_t slot) const noexcept {
         const auto* p = reinterpret_cast<const char*>(calls_ + slot);
         __builtin_prefetch(p);
@@ -138,6 +139,7 @@ public:
         return i;
     }
     [[nodiscard]] std::string_view view(std::uint32_t i) const noexcept { return {images_[i].text, images_[i].length}; }
+    [[nodiscard]] std::size_t memory() const noexcept { return std::size_t{used_} * sizeof(Image); }
     void release(std::uint32_t& i) noexcept {
         if (i == Call::no_image) return;
         std::memcpy(images_[i].text, &free_, sizeof free_);
@@ -185,6 +187,12 @@ public:
     void release(Call& call) {
         if (call.route_length == Call::spilled) free_.push_back(index(call));
         call.route_length = 0;
+    }
+    [[nodiscard]] std::size_t memory() const noexcept {
+        constexpr std::size_t allocator = 16;  // its own word, and rounding
+        auto bytes = long_.capacity() * sizeof(std::string) + free_.capacity() * sizeof(std::uint32_t);
+        for (const auto& route : long_) bytes += route.capacity() + allocator;
+        return bytes;
     }
 
 private:

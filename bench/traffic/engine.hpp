@@ -53,6 +53,12 @@ public:
     // The first message of each kind that was found wrong, as text.
     [[nodiscard]] const std::vector<std::string>& samples() const noexcept { return samples_; }
     [[nodiscard]] const Messages& messages() const noexcept { return messages_; }
+    // Octets that the calls have taken so far: for telling our own memory from that of a proxy in the same process.
+    [[nodiscard]] std::size_t memory() const noexcept {
+        auto bytes = calls_.memory() + images_.memory() + routes_.memory() + holds_.memory();
+        for (const auto& s : steps_) bytes += s.memory();
+        return bytes;
+    }
 
 private:
     // Where a message's parts lie, found in passing its first lines; `exact` asks for the header-by-header reading.

@@ -24,16 +24,52 @@ std::string offer(const core::Endpoint& at, std::size_t bytes) {
     return sdp;
 }
 
-// Headers that fill an INVITE up; a large filling looks as RFC 8224's Identity does.
+// `text` and enough of `filler` behind it.
+std::string filled(std::string text, std::size_t bytes, char filler = 'x') {
+    if (text.size() < bytes) text.append(bytes - text.size(), filler);
+    return text;
+}
+
+// An addr-spec of at least so many octets: a URI parameter fills it up.
+std::string addr_spec(std::string_view user, const std::string& at, std::size_t bytes) {
+    auto text = fmt::format("sip:{}@{}", user, at);
+    constexpr std::string_view parameter = ";ob=";
+    return bytes > text.size() + parameter.size() ? filled(text.append(parameter), bytes) : text;
+}
+
+// An Identity header field of `bytes` octets (RFC 8224, 8225): base64url of header, claims and signature.
+std::string identity(std::size_t bytes) {
+    constexpr std::string_view name = "Identity: ", tail = ";info=<https://cert.example.org/passport.cer>;alg=ES256;ppt=shaken\r\n";
+    constexpr std::string_view header =
+        "eyJhbGciOiJFUzI1NiIsInBwdCI6InNoYWtlbiIsInR5cCI6InBhc3Nwb3J0IiwieDV1IjoiaHR0cHM6Ly9jZXJ0LmV4YW1wbGUub3JnL3Bhc3Nwb3J0LmNlciJ9.";
+    constexpr std::string_view digits = "eyJhdHRlc3QiOiJBIiwiZGVzdCI6eyJ0biI6WyI0NDE2MzI5NjAwODMiXX0sImlhdCI6MTc2MzgwMDAwMCwib3JpZyI6";
+    constexpr std::size_t signature = 86;
+    auto text = std::string{name}.append(header);
+    const auto end = bytes - tail.size();
+    while (text.size() < end) text += text.size() + signature + 1 == end ? '.' : digits[text.size() % digits.size()];
+    return text.append(tail);
+}
+
+// Header fields that fill an INVITE up, as trunks send them: a long one carries an Identity, and the usual others as far as they fit.
 std::string filling(std::size_t bytes) {
-    constexpr std::string_view identity_head = "Identity: ",
-                               identity_tail = ";info=<https://cert.example.org/passport.cer>;alg=ES256;ppt=shaken\r\n";
-    if (bytes >= 300) {
-        const auto token = bytes - identity_head.size() - identity_tail.size();
-        std::string text{identity_head};
-        constexpr std::string_view digits = "eyJhbGciOiJFUzI1NiIsInBwdCI6InNoYWtlbiIsInR5cCI6InBhc3Nwb3J0In0";
-        while (text.size() < identity_head.size() + token) text += digits[text.size() % digits.size()];
-        return text.append(identity_tail);
+    constexpr std::size_t least_identity = 450, most_identity = 900;
+    constexpr std::string_view usual[] = {
+        "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY\r\n",
+        "Supported: timer, 100rel, replaces, norefersub\r\n",
+        "Session-Expires: 1800\r\nMin-SE: 90\r\n",
+        "P-Asserted-Identity: \"Reception\" <sip:+441632960011@pbx.example.net;user=phone>\r\n",
+        "Date: Fri, 21 Nov 2025 10:42:17 GMT\r\n",
+        "P-Charging-Vector: icid-value=3f9a0c52-77be-4d60-9c0e-5d1d2b61f0a4;orig-ioi=pbx.example.net\r\n",
+        "History-Info: <sip:+441632960082@pbx.example.net;user=phone>;index=1\r\n"
+        "History-Info: <sip:+441632960083@pbx.example.net;user=phone?Reason=SIP%3Bcause%3D302>;index=1.1\r\n",
+    };
+    std::string text;
+    if (bytes >= least_identity) {
+        for (const auto line : usual)
+            if (bytes - text.size() >= line.size() + least_identity) text += line;
+        // A diverted call carries the PASSporT of each hop.
+        while (bytes - text.size() > most_identity + least_identity) text += identity(most_identity);
+        return text += identity(bytes - text.size());
     }
     constexpr std::size_t subject = 11;  // "Subject: " and CRLF
     return bytes <= subject ? "" : "Subject: " + std::string(bytes - subject, 's') + "\r\n";
@@ -41,9 +77,9 @@ std::string filling(std::size_t bytes) {
 
 std::string invite_rest(const Config& config, std::size_t client, std::string_view head, std::string_view padding, std::size_t body) {
     return fmt::format(
-        "{}Contact: <sip:caller@{}>\r\nUser-Agent: sipgen\r\n{}"
+        "{}Contact: <{}>\r\nUser-Agent: sipgen\r\n{}"
         "Content-Type: application/sdp\r\nContent-Length: {}\r\n",
-        head, host_port(config.clients[client]), padding, body);
+        head, addr_spec("caller", host_port(config.clients[client]), config.contact_bytes), padding, body);
 }
 
 }  // namespace
@@ -60,8 +96,9 @@ std::string_view Messages::status_line(Response r) noexcept {
 }
 
 std::string Messages::head(std::string_view client, std::string_view cseq, std::string_view to) const {
-    return fmt::format("From: \"sipgen\" <sip:caller@{0}>;tag={1}\r\nTo: {2}\r\nCall-ID: {1}-{3}@{0}\r\nCSeq: {4}\r\n", client, mark, to,
-                       run_, cseq);
+    const auto call_id = filled(fmt::format("{}-{}@{}", mark, run_, client), call_id_bytes_);
+    return fmt::format("From: \"sipgen\" <sip:caller@{}>;tag={}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {}\r\n", client,
+                       filled(std::string{mark}, tag_bytes_), to, call_id, cseq);
 }
 
 Messages::Messages(const Config& config)
@@ -70,7 +107,9 @@ Messages::Messages(const Config& config)
       run_{fmt::format("{:08x}", config.run)},
       target_{host_port(config.target)},
       body_{offer(config.clients[0], config.body_bytes)},
-      answer_{offer(config.hosts[0], 0)} {
+      answer_{offer(config.hosts[0], 0)},
+      call_id_bytes_{config.call_id_bytes},
+      tag_bytes_{config.tag_bytes} {
     const auto slots = static_cast<std::size_t>(Request::count_) * clients_ * hosts_;
     for (auto* all : {&lines_, &vias_, &rests_, &wholes_, &echoes_, &parties_, &ids_}) all->resize(slots);
     refusal_ack_heads_.resize(clients_);
@@ -133,16 +172,17 @@ void Messages::make_pair(const Config& config, std::size_t client, std::size_t h
     const auto me = host_only(config.clients[client]);
     const auto sent_by = host_port(config.clients[client]);
     const auto there = host_port(config.hosts[host]);
-    const auto callee = fmt::format("<sip:service@{}>;tag=h{:02}{}", target_, host, mark);
+    const auto callee = fmt::format("<sip:service@{}>;tag={}", target_, filled(fmt::format("h{:02}{}", host, mark), tag_bytes_));
+    const auto callee_address = addr_spec("host", there, config.contact_bytes);
     for (const auto& [r, method, cseq] : {std::tuple{Request::ack, "ACK", "1 ACK"}, std::tuple{Request::bye, "BYE", "2 BYE"}}) {
-        lines_[place(r, client, host)] = Template{fmt::format("{} sip:host@{} SIP/2.0\r\n", method, there)};
+        lines_[place(r, client, host)] = Template{fmt::format("{} {} SIP/2.0\r\n", method, callee_address)};
         rests_[place(r, client, host)] = Template{head(me, cseq, callee) + "Content-Length: 0\r\n"};
     }
     const auto put = [&](Response r, const std::string& text) {
         tails_[(static_cast<std::size_t>(r) * clients_ + client) * hosts_ + host] = Template{text};
         longest_ = std::max(longest_, text.size() + 40);
     };
-    const auto contact = fmt::format("Contact: <sip:host@{}>\r\n", there);
+    const auto contact = fmt::format("Contact: <{}>\r\n", callee_address);
     put(Response::ringing, head(me, "1 INVITE", callee) + contact + "Content-Length: 0\r\n\r\n");
     put(Response::answer, fmt::format("{}{}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{}", head(me, "1 INVITE", callee),
                                       contact, answer_.size(), answer_));

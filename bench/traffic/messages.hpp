@@ -68,7 +68,8 @@ private:
     [[nodiscard]] std::string head(std::string_view client, std::string_view cseq, std::string_view to) const;
 
     std::size_t clients_, hosts_;
-    std::string run_, target_, body_, answer_, padding_;
+    std::string run_, target_, body_, answer_;
+    std::size_t call_id_bytes_, tag_bytes_;
     std::size_t longest_ = 0;
     std::vector<Template> lines_, vias_, rests_, wholes_, echoes_, parties_, ids_, tails_;
     std::vector<Template> refusal_ack_heads_, refusal_ack_tails_;

@@ -32,6 +32,7 @@ public:
     void pop() noexcept { ++head_; }
     [[nodiscard]] std::size_t size() const noexcept { return tail_ - head_; }
     void clear() noexcept { head_ = tail_; }
+    [[nodiscard]] std::size_t memory() const noexcept { return ring_.size() * sizeof(Entry); }
 
     static Wake what(const Entry& e) noexcept { return static_cast<Wake>(e.tag & 7); }
     static bool names(const Entry& e, std::uint32_t generation) noexcept { return e.tag >> 3 == (generation << 3) >> 3; }

@@ -1,29 +1,36 @@
 // A port of memory, for whole workers without a NIC. Received messages lie in a ring much larger than the caches, as a NIC's buffers
-// do; sent ones are kept until they have been looked at.
+// do, and as these in huge pages; sent ones are kept until they have been looked at.
 #pragma once
 
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <stdexcept>
 #include <string_view>
 #include <vector>
 
 #include "core/flow.hpp"
 #include "core/outbox.hpp"
+#include "core/reservation.hpp"
 
 namespace sipfront::bench {
 
 class MemoryIo {
 public:
-    MemoryIo() : ring_(slots * slot), rooms_(rooms * slot) {
-        for (std::size_t i = 0; i < rooms; ++i) free_.push_back(rooms_.data() + i * slot);
+    MemoryIo() : ring_{slots * slot}, rooms_{rooms * slot} {
+        // Pages that the kernel has yet to give would be on the worker's account.
+        std::memset(ring_.data(), 0, ring_.size());
+        std::memset(rooms_.data(), 0, rooms_.size());
+        for (std::size_t i = 0; i < rooms; ++i) free_.push_back(static_cast<char*>(rooms_.data()) + i * slot);
     }
     MemoryIo(const MemoryIo&) = delete;
     MemoryIo& operator=(const MemoryIo&) = delete;
 
     void put(std::string_view text, const core::Endpoint& from, const core::Endpoint& to) {
-        char* room = ring_.data() + (next_++ % slots) * slot;
+        char* room = static_cast<char*>(ring_.data()) + (next_++ % slots) * slot;
+        if (text.size() > slot) throw std::length_error{"a message is longer than a buffer"};
         std::memcpy(room, text.data(), text.size());
+        octets_ += text.size();
         core::Inbound in;
         in.bytes = {room, text.size()};
         in.flow.local = to;
@@ -51,6 +58,7 @@ public:
     }
     void transmit(core::Outbox& out) {
         sent_.insert(sent_.end(), out.filled().begin(), out.filled().end());
+        for (const auto& d : out.filled()) octets_ += d.length;
         out.clear_filled();
     }
 
@@ -60,16 +68,21 @@ public:
         sent_.clear();
     }
 
+    // Of all messages in and out.
+    [[nodiscard]] std::uint64_t octets() const noexcept { return octets_; }
+
 private:
-    static constexpr std::size_t slot = 4096;
+    // An odd number of lines, as mempools have it: buffers that all begin in the same set of a cache would evict each other.
+    static constexpr std::size_t slot = 4096 + 64;
     static constexpr std::size_t slots = 64 * 1024;  // 256 MiB
     static constexpr std::size_t rooms = 64 * core::Outbox::burst;
 
-    std::vector<char> ring_, rooms_;
+    core::Reservation ring_, rooms_;
     std::vector<char*> free_;
     std::vector<core::Inbound> waiting_;
     std::vector<core::OutDatagram> sent_;
     std::size_t next_ = 0, taken_ = 0;
+    std::uint64_t octets_ = 0;
 };
 
 }  // namespace sipfront::bench

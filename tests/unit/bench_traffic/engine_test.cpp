@@ -54,7 +54,7 @@ TEST(TrafficEngine, RegistersWithAndWithoutAChallengeByWeight) {
 }
 
 TEST(TrafficEngine, MakesInvitesOfTheLengthAskedFor) {
-    for (const auto bytes : {600U, 620U, 1300U}) {
+    for (const auto bytes : {600U, 620U, 1300U, 2400U}) {
         auto config = small_config();
         config.invite_bytes = std::max<std::uint32_t>(bytes, static_cast<std::uint32_t>(least_invite_bytes(config)) + 12);
         Loop loop{config};
@@ -62,7 +62,7 @@ TEST(TrafficEngine, MakesInvitesOfTheLengthAskedFor) {
         loop.run(1, 5ms);
         ASSERT_EQ(loop.kept.size(), 1U);
         EXPECT_EQ(loop.kept[0].text.size(), config.invite_bytes);
-        EXPECT_EQ(loop.kept[0].text.find("Identity: ") != std::string::npos, bytes == 1300U);
+        EXPECT_EQ(loop.kept[0].text.find("Identity: ") != std::string::npos, bytes >= 1300U);
     }
     EXPECT_NE(config_error([] {
                   auto c = small_config();
@@ -70,6 +70,36 @@ TEST(TrafficEngine, MakesInvitesOfTheLengthAskedFor) {
                   return c;
               }()),
               "");
+}
+
+TEST(TrafficEngine, MakesTextsOfTheLengthAskedForAndChecksThemWithoutTheSlowReading) {
+    auto config = small_config();
+    config.call_id_bytes = 48;
+    config.tag_bytes = 32;
+    config.contact_bytes = 90;
+    Loop loop{config};
+    std::string invite, ringing, bye;
+    loop.spoil = [&](Parcel& p) {
+        if (is(p, "INVITE ")) invite = p.text;
+        if (is(p, "SIP/2.0 180")) ringing = p.text;
+        if (is(p, "BYE ")) bye = p.text;
+        return 1;
+    };
+    loop.run(10, 20ms);
+    EXPECT_EQ(loop.count(Outcome::completed), 10U);
+    EXPECT_EQ(loop.count(Event::slow_checks), 0U);
+    const auto length = [](const std::string& text, std::string_view before, char after) {
+        const auto from = text.find(before) + before.size();
+        return text.find(after, from) - from;
+    };
+    EXPECT_EQ(length(invite, "\r\nCall-ID: ", '\r'), 48U);
+    EXPECT_EQ(length(invite, ">;tag=", '\r'), 32U);
+    EXPECT_EQ(length(invite, "\r\nContact: <", '>'), 90U);
+    EXPECT_EQ(length(ringing.substr(ringing.find("\r\nTo: ")), ";tag=", '\r'), 32U);
+    EXPECT_EQ(length(ringing, "\r\nContact: <", '>'), 90U);
+    // RFC 3261 12.2.1.1: the Request-URI is the Contact.
+    EXPECT_EQ(length(bye, "BYE ", ' '), 90U);
+    EXPECT_GT(loop.engine.memory(), 0U);
 }
 
 TEST(TrafficEngine, NamesNoCallTwiceAndNoRunLikeAnother) {
