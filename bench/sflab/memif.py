@@ -20,6 +20,8 @@ def parse(argv, doc: str):
     load.add_argument("--rate", type=float, help="calls a second")
     load.add_argument("--search", metavar="LO:HI", help="the highest rate with at most --max-failed")
     load.add_argument("--ramp", metavar="FROM:TO:STEP")
+    load.add_argument("--bars", action="store_true", help="a steady rate, a search, half of what it found; the limit around each; one table")
+    parser.add_argument("--half", action="store_true", help="after --search: also half of the rate that was found, for its latency")
     parser.add_argument("--seconds", type=float, default=30, help="measured, at each rate (default 30)")
     parser.add_argument("--warm-up", type=float, default=3, help="seconds before, at each rate (default 3)")
     parser.add_argument("--hold", type=float, default=1, help="seconds a call is up (default 1)")
@@ -101,23 +103,77 @@ def limit_line(report: dict) -> str:
             f"{calls:.0f} calls/s x {FORWARDS_A_CALL} forwarded messages = {report['limit']['share']:.1%} of it\n")
 
 
+STEADY, SEARCH, HALF = "steady", "search", "half of the highest"
+
+
+def stages(args, reports: dict):
+    """Names and arguments of the runs, in turn; half of a search's result is known when the search has ended."""
+    def changed(**to):
+        plain = {"rate": None, "search": None, "ramp": None}
+        return argparse.Namespace(**vars(args) | plain | to)
+
+    if args.bars:
+        # With everything that lingers for 32 s before the first call counts.
+        yield STEADY, changed(rate=150_000, seconds=90, warm_up=35)
+        yield SEARCH, changed(search="100000:500000", seconds=15, warm_up=8)
+    else:
+        yield (SEARCH if args.search else STEADY), args
+    if args.bars or (args.half and args.search):
+        found = reports[SEARCH]["sipgen"].get("result", {}).get("calls_per_second", 0)
+        if found:
+            yield HALF, changed(rate=round(found / 2), seconds=30 if args.bars else args.seconds, warm_up=max(10.0, args.warm_up))
+
+
+def plot_of(plot: str, name: str) -> str:
+    """One file a run."""
+    file = Path(plot)
+    return str(file.with_stem(f"{file.stem}-{name.split()[0]}"))
+
+
+def bars_table(reports: dict) -> str:
+    def result(name: str) -> dict:
+        return reports.get(name, {}).get("sipgen", {}).get("result", {})
+
+    def use(name: str) -> str:
+        windows = reports.get(name, {}).get("proxy", {}).get("windows", [])
+        return f"{windows[-1]['poll_core_use']:.1%}" if windows else "-"
+
+    steady, half = result(STEADY), result(HALF).get("latency_us", {}).get("added", {})
+    rows = [("calls/s, steady for 90 s", f"{steady.get('calls_per_second', 0):,.0f}", "150,000"),
+            ("  failed or wrong", f"{steady.get('failed', 0) + steady.get('wrong', 0):,}", "0"), ("  poll core in use", use(STEADY), "<= 65 %"),
+            ("calls/s at the highest", f"{result(SEARCH).get('calls_per_second', 0):,.0f}", ">= 250,000"),
+            ("added at half of it, p50, us", f"{half.get('p50', 0):.1f}", "<= 10"), ("added at half of it, p99, us", f"{half.get('p99', 0):.1f}", "<= 50")]
+    rows += [(f"share of macswap, {name}", f"{r['limit']['share']:.1%}", "reported") for name, r in reports.items() if "limit" in r]
+    return "\n" + "\n".join(f"{what:<40} {seen:>12} {bar:>12}" for what, seen, bar in [("", "seen", "bar"), *rows]) + "\n"
+
+
 def main(argv, doc: str) -> int:
     args = parse(argv, doc)
     bypass.priority, bypass.ring = args.nice, args.ring
     daemon, sipgen = bypass.programs("sipfrontd", "sipgen")
+    reports: dict[str, dict] = {}
+    several, plot, worst = args.bars or args.half, args.plot, 0
     with bypass.HugePages(sum(HUGE_MB.values()) + 32) as pages, bypass.place():
-        around = (lambda: [limit.over_memif(sipgen, 600, 5, args.core, args.generator_core, pages)]) if args.with_limit else (lambda: [])
-        before = around()
-        status, table, report = drive(args, daemon, sipgen, pages)
-        runs = before + around()
-    text = table + proxy_table(report)
-    if runs:
-        report["limit"] = {"port": "memif", "runs": runs}
-        text += limit_line(report)
-    print(text, end="", flush=True)
+        def limits() -> list[dict]:
+            return [limit.over_memif(sipgen, 600, 5, args.core, args.generator_core, pages)] if args.with_limit or args.bars else []
+
+        before = limits()
+        for name, of in stages(args, reports):
+            of.plot = plot_of(plot, name) if plot and several else plot
+            status, table, reports[name] = drive(of, daemon, sipgen, pages)
+            worst = max(worst, status)
+            after = limits()
+            text = table + proxy_table(reports[name])
+            if after:
+                reports[name]["limit"] = {"port": "memif", "runs": before + after}
+                text += limit_line(reports[name])
+            before = after
+            print((f"\n== {name}\n" if args.bars or args.half else "") + text, end="", flush=True)
+    if args.bars:
+        print(bars_table(reports), end="")
     if args.json:
-        Path(args.json).write_text(json.dumps(report, indent=2) + "\n")
-    return status
+        Path(args.json).write_text(json.dumps(reports if several else next(iter(reports.values())), indent=2) + "\n")
+    return worst
 
 
 def run(doc: str) -> int:

@@ -13,6 +13,7 @@ from .. import build, lab, memory, proc
 from ..shell import LabError, run
 from . import cpu, generator, mariadb, measure, net, plan, table
 from .kamailio import Kamailio
+from .memif import Memif
 from .sipfront import PORTS, Sipfront
 
 def arguments():
@@ -25,6 +26,7 @@ def arguments():
     parser.add_argument("--children", type=int, default=1, metavar="N", help="Kamailio's receivers, all on the one CPU")
     parser.add_argument("--rate", type=int, default=2_000, metavar="R", help="calls a second at which CPU and latency are taken")
     parser.add_argument("--ports", default="af_packet,af_xdp", metavar="LIST", help="of sipfront: " + ", ".join(PORTS))
+    parser.add_argument("--no-memif", dest="memif", action="store_false", help="leave out sipfront over a memif (five minutes a round)")
     parser.add_argument("--no-memory", dest="memory", action="store_false", help="leave out the held dialogs (two minutes a peer)")
     parser.add_argument("--json", metavar="FILE", help="everything measured, every round")
     args = parser.parse_args()
@@ -45,6 +47,8 @@ def settings(args) -> measure.Settings:
 def peers(args, cpus: plan.Cpus, daemon: str) -> list:
     found = [Kamailio(cpus, args.children)]
     found += [Sipfront(cpus, daemon, port) for port in args.ports]
+    if args.memif:
+        found.append(Memif(cpus, daemon))
     if args.with_db:
         found.append(Kamailio(cpus, args.children, database=True))
     return found
@@ -54,7 +58,7 @@ def clean():
     """Takes away what this run, or one that was killed, has left. What fails does not keep the rest from being tried."""
     wrong = []
     steps = [lambda p=process: p.stop(grace=1) for process in proc.every()]
-    steps += [proc.reap, mariadb.remove, net.remove_all, net.untune, lambda: memory.clean("peer"), memory.release]
+    steps += [proc.reap, mariadb.remove, net.remove_all, net.untune, lambda: memory.clean("peer"), lambda: memory.clean("generator"), memory.release]
     for step in steps:
         try:
             step()
@@ -66,16 +70,24 @@ def clean():
     shutil.rmtree(plan.STATE, ignore_errors=True)
 
 
+def steady(bench: measure.Bench, peer, maximum: float, common: float) -> dict:
+    """CPU and latency at the common rate; for a peer that cannot take it, and for one that it leaves idle, where it is half busy."""
+    half = max(50, maximum / 2)
+    if half < 10 * common:
+        found = bench.steady(peer, min(common, half))
+        return found | ({"common_cpu_us": found["cpu_us"]} if found["rate"] == common else {})
+    return bench.steady(peer, half) | {"common_cpu_us": bench.steady(peer, common)["cpu_us"]}
+
+
 def compare(bench: measure.Bench, contestants: list, args, results: dict[str, list[dict]]):
     for number in range(args.rounds):
         # Forth and back, so that none is always the first after a pause.
         for peer in contestants if number % 2 == 0 else reversed(contestants):
             last = results[peer.name][-1]["calls_per_second"] if number else 0
-            found = bench.maximum(peer, guess=last or 2 * args.rate)
-            # A peer that cannot take the common rate is looked at where it is half busy.
-            found |= bench.steady(peer, min(args.rate, max(50, found["calls_per_second"] / 2)))
-            # Counted, not timed: once is enough.
-            if number == 0 and args.memory:
+            found = bench.maximum(peer, guess=last or getattr(peer, "guess", 2 * args.rate))
+            found |= steady(bench, peer, found["calls_per_second"], args.rate)
+            # Counted, not timed: once is enough, and once for a daemon on whatever port.
+            if number == 0 and args.memory and not isinstance(peer, Memif):
                 found |= bench.memory(peer)
             results[peer.name].append(found)
             print(f"round {number + 1}: {peer.label:<22} {found['calls_per_second']:>7,.0f} calls/s{'*' if found['bound'] == 'generator' else ' '}  "

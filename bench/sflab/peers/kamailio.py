@@ -13,6 +13,8 @@ RECEIVE_BUFFER = 4 << 20
 
 
 class Kamailio:
+    highest = 60_000  # calls a second that are tried
+
     def __init__(self, cpus: plan.Cpus, children: int = 1, database: bool = False):
         self.name = ("kamailio+db" if database else "kamailio") + (f"/{children}" if children > 1 else "")
         self.label = f"Kamailio{' + MariaDB' if database else ''}" + (f", {children} children" if children > 1 else "")

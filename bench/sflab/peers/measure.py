@@ -9,6 +9,7 @@ from pathlib import Path
 from .. import proc, sip
 from ..shell import LabError, wait_for
 from . import cpu, generator, plan
+from .memif import Memif
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,13 @@ class Settings:
     rate: int           # the fixed, moderate one
     held: int           # dialogs held while memory is read
     precision: float    # ratio of the lowest rate that failed to the highest that passed
-    lowest: int = 100   # bounds of the search, calls a second
-    highest: int = 60_000
+    lowest: int = 100   # of the search, calls a second; the peer has the highest
     max_failed: float = 0.0001
 
 
 @contextmanager
 def running(peer):
+    """The peer at work, on a port that ends in the kernel."""
     process = peer.start()
     try:
         wait_for(lambda: _answers(process), f"{peer.label} to answer", 30)
@@ -83,15 +84,23 @@ class Bench:
         self._program, self._cpus, self._settings = program, cpus, settings
         self._softirq = cpu.softirq_threads()
 
-    def _generate(self, **options) -> generator.Run:
-        return generator.Run(self._program, self._cpus.generator, max_failed=self._settings.max_failed, **options)
+    @contextmanager
+    def _loaded(self, peer, **options):
+        """The peer started anew, and the generator's run against it."""
+        options |= {"program": self._program, "cpu": self._cpus.generator, "max_failed": self._settings.max_failed}
+        if isinstance(peer, Memif):
+            with peer.loaded(**options) as run:
+                yield run
+        else:
+            with running(peer), generator.Run(**options) as run:
+                yield run
 
     def maximum(self, peer, guess: float) -> dict:
         """The highest rate with at most max_failed of the calls failed. Every step has a peer without a past."""
         s = self._settings
-        search, bound = Search(s.lowest, s.highest, s.precision, guess), "peer"
+        search, bound = Search(s.lowest, peer.highest, s.precision, guess), "peer"
         while search.next:
-            with running(peer), self._generate(rate=search.next, seconds=s.seconds, warm_up=s.warm_up) as run:
+            with self._loaded(peer, rate=search.next, seconds=s.seconds, warm_up=s.warm_up) as run:
                 report = run.result()
             if not report["passed"]:
                 # The last to fail is the lowest to fail.
@@ -102,7 +111,7 @@ class Bench:
     def steady(self, peer, rate: float) -> dict:
         """CPU per call and latency at a fixed rate."""
         s = self._settings
-        with running(peer), self._generate(rate=rate, seconds=s.seconds, warm_up=s.warm_up) as run:
+        with self._loaded(peer, rate=rate, seconds=s.seconds, warm_up=s.warm_up) as run:
             # A second inside both ends of the measured time.
             time.sleep(s.warm_up + 1)
             first = self._sample(peer)
@@ -142,7 +151,7 @@ class Bench:
         """
         rate = peer.memory_rate
         seconds = peer.linger + self._settings.held / rate
-        with running(peer), self._generate(rate=rate, seconds=seconds + 2, hold=seconds + 60):
+        with self._loaded(peer, rate=rate, seconds=seconds + 2, hold=seconds + 60):
             time.sleep(peer.linger)
             dialogs, used = peer.dialogs(), peer.memory()
             time.sleep(seconds - peer.linger)

@@ -13,6 +13,9 @@ PORTS = {"af_packet": f"net_af_packet0,iface={plan.DEVICE},qpairs=1,framesz=2048
 
 
 class Sipfront:
+    highest = 60_000           # calls a second that are tried
+    _seen_from = plan.LOAD     # namespace from which the metrics are read
+
     def __init__(self, cpus: plan.Cpus, daemon: str, port: str = "af_packet"):
         self.name, self.label = f"sipfront-{port}", f"sipfront, {port.upper()}"
         self._cpus, self._daemon, self._port = cpus, daemon, port
@@ -24,14 +27,16 @@ class Sipfront:
         net.add()
         net.give_to_dpdk()
         memory.clean("peer")
-        huge = memory.reserve(1)
+        return self._launch(PORTS[self._port], memory.reserve(1))
+
+    def _launch(self, device: str, huge: bool, more: str = "") -> proc.Process:
         overlay = plan.STATE / "sipfront.toml"
         overlay.write_text(f"""[data_plane]
-ports = ["{PORTS[self._port]}"]
+ports = ["{device}"]
 cores = [{self._cpus.proxy}]
 huge_pages = {str(huge).lower()}
 file_prefix = "{memory.file_prefix("peer")}"
-
+{more}
 [admin]
 socket = "{plan.STATE}/sipfront.sock"
 """)
@@ -48,7 +53,7 @@ socket = "{plan.STATE}/sipfront.sock"
         net.remove()
 
     def _page(self) -> metrics.Page:
-        return metrics.parse(metrics.get(plan.LOAD, plan.OWN, _METRICS_PORT, "/metrics"))
+        return metrics.parse(metrics.get(self._seen_from, plan.OWN, _METRICS_PORT, "/metrics"))
 
     def memory(self) -> int:
         """Bytes resident, huge pages included."""

@@ -6,7 +6,8 @@ import statistics
 ROWS = [
     ("calls_per_second", "calls/s at the maximum", "{:,.0f}"),
     ("rate", "fixed rate of the rows below, calls/s", "{:,.0f}"),
-    ("cpu_us", "CPU per call, us", "{:,.1f}"),
+    ("cpu_us", "CPU per call, us", "{:,.2f}"),
+    ("common_cpu_us", "  at the common rate, us", "{:,.1f}"),
     ("kernel_share", "  of it in the kernel", "{:.0%}"),
     ("polling_us", "  with idle polling, us", "{:,.1f}"),
     ("softirq_us", "ksoftirqd per call, us", "{:,.2f}"),
@@ -20,7 +21,7 @@ ROWS = [
     ("failed", "failed calls at the fixed rate", "{:,.0f}"),
     ("bytes_per_dialog", "bytes per held dialog", "{:,.0f}"),
 ]
-_RATIOS = [("calls_per_second", "calls/s"), ("cpu_us", "CPU per call"), ("bytes_per_dialog", "bytes per held dialog")]
+_RATIOS = [("calls_per_second", "calls/s"), ("cpu_us", "CPU per call"), ("common_cpu_us", "CPU per call at the common rate"), ("bytes_per_dialog", "bytes per held dialog")]
 
 
 def spread(values: list[float]) -> dict:
