@@ -90,6 +90,15 @@ def device(port: str, end: int) -> str:
     return f"net_af_packet{end},iface={DEVICES[end]},framesz=2048,framecnt=4096,blocksz=65536"
 
 
+def over_port(port: str, sipgen: Path, size: int, seconds: float, cores: tuple[int, int], window: int = 512) -> dict:
+    """A measurement by itself: huge pages and namespace are made for it and taken away."""
+    with bypass.HugePages(2 * HUGE_MB + 32) as pages, bypass.place():
+        if port == "memif":
+            return over_memif(sipgen, size, seconds, *cores, pages, window)
+        with veth():
+            return measure(sipgen, device(port, 0), device(port, 1), size, seconds, cores, pages, window)
+
+
 def parse(argv, doc: str):
     parser = argparse.ArgumentParser(prog="bench/limit", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", choices=("memif", "af_xdp", "af_packet"), default="memif")

@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from .. import build, lab, memory, proc
+from .. import build, lab, limit, memory, proc
+from ..memif import FORWARDS_A_CALL
 from ..shell import LabError, run
 from . import cpu, generator, mariadb, measure, net, plan, table
 from .kamailio import Kamailio
@@ -27,6 +28,7 @@ def arguments():
     parser.add_argument("--rate", type=int, default=2_000, metavar="R", help="calls a second at which CPU and latency are taken")
     parser.add_argument("--ports", default="af_packet,af_xdp", metavar="LIST", help="of sipfront: " + ", ".join(PORTS))
     parser.add_argument("--no-memif", dest="memif", action="store_false", help="leave out sipfront over a memif (five minutes a round)")
+    parser.add_argument("--with-limit", action="store_true", help="testpmd macswap on sipfront's ports in every round, and its share of that")
     parser.add_argument("--no-memory", dest="memory", action="store_false", help="leave out the held dialogs (two minutes a peer)")
     parser.add_argument("--json", metavar="FILE", help="everything measured, every round")
     args = parser.parse_args()
@@ -79,6 +81,12 @@ def steady(bench: measure.Bench, peer, maximum: float, common: float) -> dict:
     return bench.steady(peer, half) | {"common_cpu_us": bench.steady(peer, common)["cpu_us"]}
 
 
+def share_of_limit(bench: measure.Bench, peer: Sipfront, maximum: float) -> dict:
+    """What testpmd forwards on a port of the same kind, of frames of a middle size, and what share of that the calls are."""
+    frames = limit.over_port(peer.port, bench.program, 600, 5, (bench.cpus.proxy, bench.cpus.generator))["frames_per_second"]
+    return {"macswap": frames, "share": maximum * FORWARDS_A_CALL / frames} if frames else {}
+
+
 def compare(bench: measure.Bench, contestants: list, args, results: dict[str, list[dict]]):
     for number in range(args.rounds):
         # Forth and back, so that none is always the first after a pause.
@@ -86,6 +94,8 @@ def compare(bench: measure.Bench, contestants: list, args, results: dict[str, li
             last = results[peer.name][-1]["calls_per_second"] if number else 0
             found = bench.maximum(peer, guess=last or getattr(peer, "guess", 2 * args.rate))
             found |= steady(bench, peer, found["calls_per_second"], args.rate)
+            if args.with_limit and isinstance(peer, Sipfront):
+                found |= share_of_limit(bench, peer, found["calls_per_second"])
             # Counted, not timed: once is enough, and once for a daemon on whatever port.
             if number == 0 and args.memory and not isinstance(peer, Memif):
                 found |= bench.memory(peer)

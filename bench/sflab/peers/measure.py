@@ -81,13 +81,13 @@ class Search:
 
 class Bench:
     def __init__(self, program: Path, cpus: plan.Cpus, settings: Settings):
-        self._program, self._cpus, self._settings = program, cpus, settings
+        self.program, self.cpus, self._settings = program, cpus, settings
         self._softirq = cpu.softirq_threads()
 
     @contextmanager
     def _loaded(self, peer, **options):
         """The peer started anew, and the generator's run against it."""
-        options |= {"program": self._program, "cpu": self._cpus.generator, "max_failed": self._settings.max_failed}
+        options |= {"program": self.program, "cpu": self.cpus.generator, "max_failed": self._settings.max_failed}
         if isinstance(peer, Memif):
             with peer.loaded(**options) as run:
                 yield run
@@ -132,7 +132,8 @@ class Bench:
     def _per_call(grown: dict, calls: float) -> dict:
         out = {"softirq_us": grown["softirq"] / calls / 1e3}
         if "busy_cycles" in grown:
-            busy = grown["busy_cycles"] / grown["all_cycles"] * grown["wall"]
+            # Cycles go on while somebody else has the CPU: no more than the scheduler gave.
+            busy = min(grown["busy_cycles"] / grown["all_cycles"] * grown["wall"], grown["worker_cpu"])
             out["cpu_us"] = (busy + grown["other_cpu"]) / calls / 1e3
             out["polling_us"] = (grown["worker_cpu"] + grown["other_cpu"]) / calls / 1e3
         else:

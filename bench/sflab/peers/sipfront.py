@@ -18,7 +18,7 @@ class Sipfront:
 
     def __init__(self, cpus: plan.Cpus, daemon: str, port: str = "af_packet"):
         self.name, self.label = f"sipfront-{port}", f"sipfront, {port.upper()}"
-        self._cpus, self._daemon, self._port = cpus, daemon, port
+        self._cpus, self._daemon, self.port = cpus, daemon, port
         self.memory_rate = 1_000  # calls a second that it takes with ease
         self.linger = 40       # seconds after which no transaction lingers any more: 32 s of RFC 3261 and RFC 6026
         self._process: proc.Process | None = None
@@ -27,7 +27,7 @@ class Sipfront:
         net.add()
         net.give_to_dpdk()
         memory.clean("peer")
-        return self._launch(PORTS[self._port], memory.reserve(1))
+        return self._launch(PORTS[self.port], memory.reserve(1))
 
     def _launch(self, device: str, huge: bool, more: str = "") -> proc.Process:
         overlay = plan.STATE / "sipfront.toml"

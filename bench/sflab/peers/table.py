@@ -5,6 +5,8 @@ import statistics
 # (key, what it is, format). In the order of the table; a row that no peer has is left out.
 ROWS = [
     ("calls_per_second", "calls/s at the maximum", "{:,.0f}"),
+    ("macswap", "testpmd macswap on the port, frames/s", "{:,.0f}"),
+    ("share", "  share of it at the maximum", "{:.1%}"),
     ("rate", "fixed rate of the rows below, calls/s", "{:,.0f}"),
     ("cpu_us", "CPU per call, us", "{:,.2f}"),
     ("common_cpu_us", "  at the common rate, us", "{:,.1f}"),
