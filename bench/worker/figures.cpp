@@ -29,7 +29,7 @@ double memory_traffic(double message_octets, double dialog) {
     return 2 * message_octets + 2 * dialog + 2 * transaction;
 }
 
-void row(std::string_view what, std::string_view value) { fmt::print("{:<44} {:>14}\n", what, value); }
+void row(std::string_view what, std::string_view value) { fmt::print("{:<48} {:>14}\n", what, value); }
 
 }  // namespace
 
@@ -88,7 +88,11 @@ void show(const Options& options, const Figures& f) {
     row("  in huge pages", mebibytes(f.huge_bytes));
     row("  of callers and hosts", mebibytes(f.traffic_bytes));
     row("  of the workers, since the first call", mebibytes(f.worker_bytes));
-    if (f.dialogs > 0) row("  of the workers, octets a dialog", fmt::format("{:.0f}", f.bytes_per_dialog()));
+    if (f.mostly_lingering()) {
+        row("  of the workers, octets a lingering transaction", fmt::format("{:.0f}", f.bytes_per_lingering()));
+    } else if (f.dialogs > 0) {
+        row("  of the workers, octets a dialog", fmt::format("{:.0f}", f.bytes_per_dialog()));
+    }
     row("handed to another worker, share", fmt::format("{:.2f}", f.steered_fraction()));
     if (f.handoff)
         row("handing over: sender + receiver - at home, ns",
@@ -120,6 +124,7 @@ void write_json(const Options& options, const Figures& f) {
                         {"traffic_bytes", f.traffic_bytes},
                         {"worker_bytes", f.worker_bytes},
                         {"bytes_per_dialog", f.bytes_per_dialog()},
+                        {"bytes_per_lingering", f.bytes_per_lingering()},
                         {"failed", f.failed}};
     if (f.handoff) {
         json["handoff_ns"] = f.handoff->cost_ns();

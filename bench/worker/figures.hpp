@@ -31,7 +31,11 @@ struct Figures {
     [[nodiscard]] double steered_fraction() const {
         return messages == 0 ? 0 : static_cast<double>(steered) / static_cast<double>(messages);
     }
-    // Everything counted, lingering transactions as well.
+    // Everything counted: of dialogs lingering transactions as well, and the other way round where there are hardly any dialogs.
+    [[nodiscard]] bool mostly_lingering() const { return lingering > 20 * dialogs; }
+    [[nodiscard]] double bytes_per_lingering() const {
+        return lingering == 0 ? 0 : static_cast<double>(worker_bytes) / static_cast<double>(lingering);
+    }
     [[nodiscard]] double bytes_per_dialog() const {
         return dialogs == 0 ? 0 : static_cast<double>(worker_bytes) / static_cast<double>(dialogs);
     }
