@@ -1,7 +1,6 @@
 #include "sip/transaction.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cstring>
 
@@ -14,15 +13,15 @@ TransactionTable::TransactionTable(std::uint32_t capacity, core::ByteSlab& bytes
       servers_{capacity},
       residues_{capacity, bytes, key.k0 ^ 0x7265736964756573},
       start_{start},
-      ring_size_{std::bit_ceil(std::uint64_t{capacity})},
-      ring_memory_{ring_size_ * sizeof(Linger)},
+      ring_size_{capacity},
+      ring_memory_{std::size_t{capacity} * sizeof(Linger)},
       wheel_{capacity, start},
       bytes_{bytes},
       key_{key} {}
 
 TransactionTable::~TransactionTable() {
-    while (first_ != last_) {
-        const auto& l = ring(first_++);
+    for (; lingering_ > 0; --lingering_, first_ = behind(first_, 1)) {
+        const auto& l = ring(first_);
         if (!l.invite) residues_.release(l.value);
     }
     slab_.for_each([this](Transaction& t) {
@@ -83,8 +82,9 @@ bool TransactionTable::linger(Transaction& t, Residues::Id residue, core::Tick d
     assert(may_linger(t));
     auto* entry = servers_.find(t.server_key);
     if (entry == nullptr || lingering() == ring_size_) return false;
-    assert(first_ == last_ || static_cast<std::int32_t>(milliseconds(due) - ring(last_ - 1).due_ms) >= 0);
-    auto& l = ring(last_);
+    assert(lingering_ == 0 || static_cast<std::int32_t>(milliseconds(due) - ring(behind(first_, lingering_ - 1)).due_ms) >= 0);
+    const auto place = behind(first_, lingering_);
+    auto& l = ring(place);
     l.server_key = t.server_key;
     l.due_ms = milliseconds(due);
     l.invite = t.is_invite();
@@ -93,8 +93,8 @@ bool TransactionTable::linger(Transaction& t, Residues::Id residue, core::Tick d
     l.listener = t.reply.listener;
     l.reply_zone = t.reply.zone;
     l.target_zone = t.target.zone;
-    *entry = {static_cast<std::uint32_t>(last_ & (ring_size_ - 1)), in_ring};
-    ++last_;
+    *entry = {place, in_ring};
+    ++lingering_;
     t.server_key = 0;
     destroy(t);
     return true;
@@ -102,12 +102,12 @@ bool TransactionTable::linger(Transaction& t, Residues::Id residue, core::Tick d
 
 void TransactionTable::expire(core::Tick now, std::size_t max) noexcept {
     // The index is much larger than the caches: what is to be erased soon is asked for now.
-    constexpr std::uint64_t ahead = 8;
+    constexpr std::uint32_t ahead = 8;
     const auto now_ms = static_cast<std::uint32_t>(std::chrono::floor<std::chrono::milliseconds>(now - start_).count());
-    for (; max > 0 && first_ != last_; --max, ++first_) {
+    for (; max > 0 && lingering_ > 0; --max, --lingering_, first_ = behind(first_, 1)) {
         const auto& l = ring(first_);
         if (static_cast<std::int32_t>(now_ms - l.due_ms) < 0) break;
-        if (last_ - first_ > ahead) servers_.prefetch(ring(first_ + ahead).server_key);
+        if (lingering_ > ahead) servers_.prefetch(ring(behind(first_, ahead)).server_key);
         servers_.erase(l.server_key);
         if (!l.invite) residues_.release(l.value);
     }

@@ -165,7 +165,7 @@ public:
 
     // Active and lingering ones.
     [[nodiscard]] std::size_t size() const noexcept { return slab_.size() + lingering(); }
-    [[nodiscard]] std::size_t lingering() const noexcept { return last_ - first_; }
+    [[nodiscard]] std::size_t lingering() const noexcept { return lingering_; }
     // Those with a server side: what others asked of us, without our own probes and CANCELs.
     [[nodiscard]] std::size_t servers() const noexcept { return servers_.size(); }
     [[nodiscard]] std::size_t timers() const noexcept { return wheel_.size(); }
@@ -177,8 +177,10 @@ private:
     // An active transaction's handle has an odd generation; 0 marks a place in the ring of lingering ones.
     static constexpr std::uint32_t in_ring = 0;
 
-    [[nodiscard]] Linger& ring(std::uint64_t place) const noexcept {
-        return static_cast<Linger*>(ring_memory_.data())[place & (ring_size_ - 1)];
+    [[nodiscard]] Linger& ring(std::uint32_t place) const noexcept { return static_cast<Linger*>(ring_memory_.data())[place]; }
+    // So many places further on, `n` no more than the ring has.
+    [[nodiscard]] std::uint32_t behind(std::uint32_t place, std::uint32_t n) const noexcept {
+        return n < ring_size_ - place ? place + n : n - (ring_size_ - place);
     }
     [[nodiscard]] std::uint32_t milliseconds(core::Tick t) const noexcept {
         return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(t - start_).count());
@@ -188,8 +190,8 @@ private:
     core::FlatTable<TransactionHandle> servers_;
     Residues residues_;
     core::Tick start_;
-    std::uint64_t ring_size_;  // a power of two
-    std::uint64_t first_ = 0, last_ = 0;
+    std::uint32_t ring_size_;
+    std::uint32_t first_ = 0, lingering_ = 0;
     core::Reservation ring_memory_;
     core::TimerWheel wheel_;
     core::ByteSlab& bytes_;

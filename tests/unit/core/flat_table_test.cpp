@@ -10,6 +10,13 @@
 namespace sipfront::core {
 namespace {
 
+// Slots of a table for `capacity` keys, and the `n`th of the keys that belong to one of them.
+constexpr std::uint64_t slots_of(std::uint64_t capacity) { return capacity + capacity * 2 / 3 + 2; }
+constexpr std::uint64_t key_at(std::uint64_t slot, std::uint64_t slots, std::uint64_t n) {
+    const auto low = ((slot << 32) + slots - 1) / slots;
+    return (n << 32) | (low + 1);
+}
+
 TEST(FlatTable, InsertsFindsAndErases) {
     FlatTable<std::uint64_t> table{10};
     EXPECT_EQ(table.find(5), nullptr);
@@ -50,17 +57,21 @@ TEST(FlatTable, HoldsItsCapacityAndRefusesOneMore) {
 }
 
 TEST(FlatTable, ErasingInARunThatWrapsAroundKeepsTheOthersReachable) {
-    FlatTable<int> table{5};  // eight slots
-    for (const std::uint64_t key : {7U, 15U, 23U, 6U, 8U}) ASSERT_TRUE(table.insert(key, static_cast<int>(key)));
-    ASSERT_TRUE(table.erase(15));
-    for (const std::uint64_t key : {7U, 23U, 6U, 8U}) {
-        ASSERT_NE(table.find(key), nullptr) << key;
-        EXPECT_EQ(*table.find(key), static_cast<int>(key));
-    }
-    ASSERT_TRUE(table.erase(7));
-    for (const std::uint64_t key : {23U, 6U, 8U}) ASSERT_NE(table.find(key), nullptr) << key;
-    EXPECT_EQ(table.find(7), nullptr);
-    EXPECT_EQ(table.find(15), nullptr);
+    constexpr std::uint64_t capacity = 5, slots = slots_of(capacity), end = slots - 1;
+    FlatTable<int> table{capacity};
+    // Three that belong to the last slot, one before it, one to the first: they fill the last two slots and the first three.
+    const std::uint64_t a = key_at(end, slots, 1), b = key_at(end, slots, 2), c = key_at(end, slots, 3);
+    const std::uint64_t before = key_at(end - 1, slots, 1), first = key_at(0, slots, 1);
+    int value = 0;
+    for (const auto key : {a, b, c, before, first}) ASSERT_TRUE(table.insert(key, ++value));
+    ASSERT_TRUE(table.erase(b));
+    for (const auto key : {a, c, before, first}) ASSERT_NE(table.find(key), nullptr) << key;
+    EXPECT_EQ(*table.find(c), 3);
+    EXPECT_EQ(*table.find(first), 5);
+    ASSERT_TRUE(table.erase(a));
+    for (const auto key : {c, before, first}) ASSERT_NE(table.find(key), nullptr) << key;
+    EXPECT_EQ(table.find(a), nullptr);
+    EXPECT_EQ(table.find(b), nullptr);
 }
 
 TEST(FlatTable, ForEachVisitsEveryEntryOnce) {
@@ -83,9 +94,9 @@ TEST(FlatTable, AgreesWithAModelOverRandomOperations) {
         std::unordered_map<std::uint64_t, std::uint64_t> model;
         std::mt19937_64 random{3};
         for (int i = 0; i < 100000; ++i) {
-            // The low seven bits choose among 128 slots; crowd them into 16 homes at the end of the table.
+            // Crowded into 16 homes at the end of the table.
             const auto n = 1 + random() % key_space;
-            const auto key = (n << 7) | (112 + n % 16);
+            const auto key = key_at(slots_of(96) - 16 + n % 16, slots_of(96), n);
             table.prefetch(key);
             switch (random() % 4) {
                 case 0: {
