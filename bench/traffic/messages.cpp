@@ -60,7 +60,7 @@ std::string filling(std::size_t bytes) {
         "P-Asserted-Identity: \"Reception\" <sip:+441632960011@pbx.example.net;user=phone>\r\n",
         "Date: Fri, 21 Nov 2025 10:42:17 GMT\r\n",
         "P-Charging-Vector: icid-value=3f9a0c52-77be-4d60-9c0e-5d1d2b61f0a4;orig-ioi=pbx.example.net\r\n",
-        "History-Info: <sip:+441632960082@pbx.example.net;user=phone>;index=1\r\n"
+        "History-Info: <sip:+441632960082@pbx.example.net;user=phone>;index=1\r\n",
         "History-Info: <sip:+441632960083@pbx.example.net;user=phone?Reason=SIP%3Bcause%3D302>;index=1.1\r\n",
     };
     std::string text;
