@@ -8,8 +8,8 @@ target_compile_options(sipfront_options INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   $<$<CONFIG:Debug>:-fno-omit-frame-pointer>
   # Records of a few cache lines are cleared and copied all the time: string instructions take longer to start than that.
-  $<$<CXX_COMPILER_ID:GNU>:-mmemset-strategy=vector_loop:1024:noalign,libcall:-1:noalign>
-  $<$<CXX_COMPILER_ID:GNU>:-mmemcpy-strategy=vector_loop:1024:noalign,libcall:-1:noalign>
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<NOT:$<CONFIG:Debug>>>:-mmemset-strategy=vector_loop:1024:noalign,libcall:-1:noalign>
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<NOT:$<CONFIG:Debug>>>:-mmemcpy-strategy=vector_loop:1024:noalign,libcall:-1:noalign>
   # The baseline of every machine since 2009; wider instructions are chosen at run time (sip/scan).
   -march=x86-64-v2 -mtune=generic)
 
