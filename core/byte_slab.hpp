@@ -13,8 +13,8 @@ namespace sipfront::core {
 // A block of a ByteSlab: a plain value, not an owner. Give it back with ByteSlab::release() exactly once.
 struct Bytes {
     char* data = nullptr;
-    std::uint32_t size = 0;       // as asked for; the block may be larger
-    std::uint8_t size_class = 0;  // the slab's own
+    std::uint32_t size = 0;        // as asked for; the block may be larger
+    std::uint32_t size_class = 0;  // the slab's own; as wide as that no part is padding, and a copy is of whole words
 
     explicit operator bool() const noexcept { return data != nullptr; }
     [[nodiscard]] std::string_view view() const noexcept { return {data, size}; }

@@ -36,6 +36,7 @@ public:
         std::uint32_t index = free_;
         if (index != nil) {
             free_ = next_of(entries()[index]);
+            if (free_ != nil) __builtin_prefetch(&entries()[free_], 1);
         } else if (touched_ < capacity_) {
             index = touched_++;
         } else {

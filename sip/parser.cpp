@@ -56,8 +56,8 @@ private:
     static ParseError odd_request_line(Message& m, const char* data, std::size_t end) noexcept;
     static ParseError status_line(Message& m, std::string_view line) noexcept;
     static ParseError odd_status_line(Message& m, std::string_view line) noexcept;
-    // `lines`: from the start line's end on. `readable`: before it, sixteen octets can be loaded; behind it there are no short cuts.
-    static ParseError index(Message& m, const char* data, scan::Newlines lines, const char* readable) noexcept;
+    // `newlines`: all of the message's. `readable`: before it, sixteen octets can be loaded; behind it there are no short cuts.
+    static ParseError index(Message& m, const char* data, const std::uint64_t* newlines, const char* readable) noexcept;
     static bool usual_header(Message& m, const char* data, const char* line, const char* last, std::uint32_t& count,
                              std::uint64_t& present) noexcept;
     static ParseError odd_header(Message& m, std::size_t index, const char* data, std::size_t begin, std::size_t newline) noexcept;
@@ -92,15 +92,14 @@ ParseError Parser::run(Message& m, const char* data, std::size_t size) noexcept 
     reset(m, data, size);
     std::array<std::uint64_t, scan::words_of(longest_message)> words;  // only those of this message are ever written
     scan::active->find_newlines(data, size, words.data());
-    scan::Newlines lines{words.data()};
-    const auto newline = std::min(lines.next(), size);
+    const auto newline = std::min(scan::Newlines{words.data()}.next(), size);
     const auto end = newline > 0 && newline < size && data[newline - 1] == '\r' ? newline - 1 : newline;
     auto error = start_line(m, data, end);
     if (error == ParseError::not_sip) return error;
     m.headers_begin_ = static_cast<std::uint16_t>(std::min(newline + 1, size));
     const auto first = [&error](ParseError e) { error = error == ok ? e : error; };
     const char* const readable = scan::active->short_cuts ? data + (size - std::min(size, names::window)) : data;
-    first(index(m, data, lines, readable));
+    first(index(m, data, words.data(), readable));
     first(values(m, data, readable));
     first(check_whole(m));
     return error;
@@ -244,7 +243,8 @@ bool Parser::empty_line(Message& m, const char* data, std::size_t at) noexcept {
 }
 
 // Finds the header fields from headers_begin() to the empty line. An error does not stop it.
-ParseError Parser::index(Message& m, const char* data, scan::Newlines lines, const char* readable) noexcept {
+ParseError Parser::index(Message& m, const char* data, const std::uint64_t* newlines, const char* readable) noexcept {
+    scan::Newlines lines{newlines, m.headers_begin_};
     auto error = ok;
     const char* line = data + m.headers_begin_;
     const char* const limit = data + m.wire_.size();

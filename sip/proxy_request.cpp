@@ -90,6 +90,7 @@ void Proxy::prefetch(const Lead& l) const noexcept {
     if (l.own_branch) {
         if (const auto* t = transactions_.get(l.branch.transaction)) {
             dialogs_.prefetch(t->dialog);
+            transactions_.prefetch_server(t->server_key);
             if (t->dialog_key != 0) dialogs_.prefetch_key(t->dialog_key);
         }
     } else if (l.route.cookie) {

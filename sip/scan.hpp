@@ -49,7 +49,9 @@ inline std::size_t lowest(std::uint64_t word) noexcept { return static_cast<unsi
 // Walks the LFs that find_newlines() found.
 class Newlines {
 public:
-    explicit Newlines(const std::uint64_t* words) noexcept : word_{words}, left_{*words} {}
+    // From octet `at` on.
+    explicit Newlines(const std::uint64_t* words, std::size_t at = 0) noexcept
+        : word_{words + at / block}, left_{*word_ & ~std::uint64_t{0} << at % block}, base_{at / block * block} {}
     // The next one; beyond the text when there is none, and then it is not to be asked again more than a few times.
     [[gnu::always_inline]] std::size_t next() noexcept {
         skip_empty();
@@ -72,7 +74,7 @@ private:
 
     const std::uint64_t* word_;
     std::uint64_t left_;
-    std::size_t base_ = 0;
+    std::size_t base_;
 };
 
 // The delimiters that find_delimiters() found.

@@ -63,9 +63,10 @@ struct Transaction {
     Kind kind = Kind::request;
     Route route = Route::fixed;
     Method method = Method::unknown;
+    // Not side by side: read as one, they would keep whoever has just written one of them waiting.
     fsm::State server_state = fsm::State::terminated;
+    bool cancelled = false;  // the client wants it ended: no new attempt
     fsm::State client_state = fsm::State::terminated;
-    bool cancelled = false;         // the client wants it ended: no new attempt
     bool provisional_seen = false;  // above 100
     bool initial = false;           // creates a dialog (or is outside of any)
     bool record_routed = false;
