@@ -106,12 +106,14 @@ private:
 
 // What a worker needs of its port. Hot seam, hence a concept; the instances are dpdk::DpdkIo and the tests' FakeIo.
 //   receive: up to in.size() SIP datagrams for any owner; link layers are already decoded and verified.
+//   backlogged: whether messages may still wait since the last receive(), as far as the port can tell.
 //   release: gives the buffers of received messages back; also for messages that another worker received.
 //   lend:    tops up the outbox's free buffers.
 //   transmit: sends outbox.filled() and clears it; what cannot be sent is dropped and counted by the port.
 template <class Io>
 concept PacketIo = requires(Io io, std::span<Inbound> in, Outbox& out) {
     { io.receive(in) } -> std::same_as<std::size_t>;
+    { io.backlogged() } -> std::convertible_to<bool>;
     {io.release(std::span<const Inbound>{in})};
     {io.lend(out)};
     {io.transmit(out)};

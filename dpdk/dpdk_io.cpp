@@ -86,6 +86,7 @@ std::size_t DpdkIo::receive(std::span<core::Inbound> in) noexcept {
     std::array<rte_mbuf*, burst> frames;
     const auto wanted = static_cast<std::uint16_t>(std::min<std::size_t>(in.size(), burst));
     const auto received = wire_.receive(frames.data(), wanted);
+    backlogged_ = received == wanted;
     for (std::uint16_t i = 0; i < std::min(received, prefetch_ahead); ++i) prefetch_headers(frames[i]);
     std::size_t count = 0;
     for (std::uint16_t i = 0; i < received; ++i) {

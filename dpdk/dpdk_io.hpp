@@ -31,6 +31,8 @@ public:
     // One rx burst of the wire and one of the kernel. Call it at least every 100 ms, also when idle. SIP datagrams come back with
     // flow.zone as Zone::outside; the worker decides the zone.
     std::size_t receive(std::span<core::Inbound> in) noexcept;
+    // The last receive() took as many frames as it asked for: more may wait. Few drivers tell how many (a bond's does not).
+    [[nodiscard]] bool backlogged() const noexcept { return backlogged_; }
     void release(std::span<const core::Inbound> done) noexcept;
     void lend(core::Outbox& out) noexcept;
     // Datagrams whose flow is not UDP are dropped and counted (Drop::not_sent): another transport must have taken them out before.
@@ -79,6 +81,7 @@ private:
     std::uint32_t fragment_id_;
     std::uint16_t kernel_count_ = 0;
     std::uint16_t tx_count_ = 0;
+    bool backlogged_ = false;
     std::array<rte_mbuf*, burst> kernel_frames_{};
     std::array<rte_mbuf*, burst> tx_frames_{};
     HopCache cache_;

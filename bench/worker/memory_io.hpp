@@ -26,6 +26,9 @@ public:
     MemoryIo(const MemoryIo&) = delete;
     MemoryIo& operator=(const MemoryIo&) = delete;
 
+    // As a port whose queue never runs empty.
+    bool flooded = false;
+
     void put(std::string_view text, const core::Endpoint& from, const core::Endpoint& to) {
         char* room = static_cast<char*>(ring_.data()) + (next_++ % slots) * slot;
         if (text.size() > slot) throw std::length_error{"a message is longer than a buffer"};
@@ -37,6 +40,7 @@ public:
         in.flow.remote = from;
         waiting_.push_back(in);
     }
+    [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size() - taken_; }
     [[nodiscard]] bool quiet() const noexcept { return taken_ == waiting_.size(); }
 
     std::size_t receive(std::span<core::Inbound> in) {
@@ -49,6 +53,7 @@ public:
         }
         return n;
     }
+    [[nodiscard]] bool backlogged() const noexcept { return flooded || !quiet(); }
     void release(std::span<const core::Inbound>) {}
     void lend(core::Outbox& out) {
         while (out.small_missing() > 0 && !free_.empty()) {

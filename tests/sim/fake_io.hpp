@@ -27,6 +27,9 @@ public:
     void put(std::string text, const core::Flow& flow) { waiting_.push_back({std::move(text), flow}); }
     [[nodiscard]] bool has_waiting() const { return !waiting_.empty(); }
     std::vector<Sent> take_sent() { return std::exchange(sent_, {}); }
+    [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+    // As a port whose queue never runs empty.
+    void flood(bool on) { flooded_ = on; }
     // Transmits nothing and lends nothing while true: a port without buffers.
     void starve(bool on) { starved_ = on; }
 
@@ -41,6 +44,7 @@ public:
         }
         return n;
     }
+    [[nodiscard]] bool backlogged() const { return flooded_ || !waiting_.empty(); }
     void release(std::span<const core::Inbound> done) {
         for (const auto& d : done) {
             delete static_cast<std::string*>(d.buffer);
@@ -83,7 +87,7 @@ private:
     std::deque<Sent> waiting_;
     std::vector<Sent> sent_;
     long live_ = 0, lent_ = 0;
-    bool starved_ = false;
+    bool starved_ = false, flooded_ = false;
 };
 static_assert(core::PacketIo<FakeIo>);
 
