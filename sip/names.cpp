@@ -16,9 +16,10 @@ std::string_view pick(const std::array<std::string_view, N>& names, Enum e) noex
 }  // namespace
 
 std::string_view name(ProxyDrop d) noexcept {
-    static constexpr auto names = std::to_array<std::string_view>(
-        {"keepalive", "unanswerable", "foreign_response", "forged_response", "stray_response", "stray_ack", "ack_no_hops", "refused_ack",
-         "late_response", "table_full", "no_image_room", "no_buffer", "too_large", "no_listener", "denied", "rate_limited", "scanner"});
+    static constexpr auto names =
+        std::to_array<std::string_view>({"keepalive", "unanswerable", "foreign_response", "forged_response", "stray_response", "stray_ack",
+                                         "ack_no_hops", "refused_ack", "late_response", "table_full", "no_image_room", "no_buffer",
+                                         "too_large", "no_listener", "denied", "rate_limited", "scanner", "rejection_ack"});
     return pick(names, d);
 }
 
@@ -45,7 +46,8 @@ std::string_view name(LocalReply r) noexcept {
                                                                    "overloaded",
                                                                    "too_large",
                                                                    "timeout",
-                                                                   "draining"});
+                                                                   "draining",
+                                                                   "overload_rejected"});
     return pick(names, r);
 }
 

@@ -8,6 +8,7 @@
 //   proxy_response.cpp  responses, failover, dialogs
 //   proxy_cancel.cpp    CANCEL, and ACK to failures
 //   proxy_reply.cpp     replies of our own
+//   proxy_reject.cpp    new work turned away under overload
 //   proxy_timer.cpp     timers, requests of our own
 #pragma once
 
@@ -36,6 +37,8 @@
 #include "sip/uri.hpp"
 
 namespace sipfront::sip {
+
+struct Glance;
 
 // A request of our own: a probe, say. `text` is a whole request without Via, From, Call-ID and CSeq, which we put behind its
 // start line. Its Call-ID must hash to the worker that sends it.
@@ -94,6 +97,19 @@ public:
     void prefetch(const Lead& lead) const noexcept;
     // One parsed message; `error` is what parse() returned, `call_id_hash` the steering hash. Borrows `m` during the call.
     void handle(const Message& m, ParseError error, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now);
+    // Of the server transaction that the request of a glance would have; the memory behind it is on its way.
+    [[nodiscard]] std::uint64_t key_of(const Glance& g) const noexcept;
+    // Whether a request that seems to be new is a repetition of what was admitted, or the answer to a challenge: handle() it.
+    // `call_id_hash` may be 0 when no challenges are remembered.
+    [[nodiscard]] bool continues(std::uint64_t server_key, std::uint64_t call_id_hash, core::Tick now) noexcept;
+    [[nodiscard]] bool remembers_challenges() const noexcept { return challenges_.size() != 0; }
+    // Turns new work away: 503 with `extra`, a Retry-After line.
+    void reject(const Glance& g, const core::Flow& in, std::uint64_t server_key, std::string_view extra);
+    void reject(const Message& m, const core::Flow& in, std::string_view extra);
+    // True: `text` is the ACK to a rejection made from a Glance, and done with.
+    bool absorb_rejection_ack(std::string_view text) noexcept;
+    static constexpr std::size_t rejection_mark_length = 8;
+
     // Fires timers and ends overdue dialogs; at most `max` of each.
     void advance(core::Tick now, std::size_t max);
     // False when there is no room (count and try later).
@@ -209,7 +225,9 @@ private:
                            std::uint32_t cseq, std::string_view extra);
 
     // --- proxy_reply.cpp
-    core::Flow reply_flow(const Message& m, const core::Flow& in) const noexcept;
+    core::Flow reply_flow(const TopVia& via, const core::Flow& in) const noexcept;
+    // `text`: what `via` is an index of.
+    static void write_top_via(TextBuilder& b, std::string_view text, const TopVia& via, const core::Flow& in);
     void reply(const Message& m, const core::Flow& in, int code, std::string_view reason, LocalReply why, std::string_view extra = {});
     // The final response of a transaction, made by us from the request's image.
     void finish(Transaction& t, int code, std::string_view reason, LocalReply why, std::string_view extra, core::Tick now);
@@ -219,6 +237,14 @@ private:
     void write_repeated(TextBuilder& b, const Message& m, std::string_view tag);
     std::string_view residue_of(const Message& m, const Transaction& t);
     void answer_again(const Request& r, std::string_view residue);
+
+    // --- proxy_reject.cpp
+    struct Rejections {
+        core::SipKey key;                              // of tags
+        std::array<char, rejection_mark_length> mark;  // how this process's tags begin: an ACK is known by it
+        std::string end;                               // the last lines
+    };
+    static Rejections make_rejections(const core::SipKey& table_key, const ProxyConfig& config);
 
     // --- proxy_timer.cpp
     void on_timer(Transaction& t, core::Tick now);
@@ -245,6 +271,7 @@ private:
     DialogTable dialogs_;
     ChallengeMemory challenges_;
     TrustHeaders trust_;
+    Rejections rejections_;
     Scratch scratch_;
     Message image_;  // an own image, parsed again
     std::string allow_;

@@ -27,7 +27,8 @@ enum class ProxyDrop : std::uint8_t {
     no_listener,       // no local socket of the target's transport and family
     denied,
     rate_limited,
-    scanner,  // the guard's verdicts
+    scanner,        // the guard's verdicts
+    rejection_ack,  // the ACK to a rejection under overload
     count_
 };
 std::string_view name(ProxyDrop d) noexcept;
@@ -57,6 +58,7 @@ enum class LocalReply : std::uint8_t {
     too_large,
     timeout,
     draining,
+    overload_rejected,
     count_
 };
 std::string_view name(LocalReply r) noexcept;

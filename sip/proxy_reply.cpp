@@ -6,14 +6,11 @@
 #include "sip/text_builder.hpp"
 
 namespace sipfront::sip {
-namespace {
 
-// The first Via value with received and rport filled in (RFC 3261 §18.2.1, RFC 3581 §4).
-void write_top_via(TextBuilder& b, const Message& m, const core::Flow& in) {
-    const auto& via = m.top_via();
-    const auto text = m.wire();
+// With received and rport filled in (RFC 3261 §18.2.1, RFC 3581 §4).
+void Proxy::write_top_via(TextBuilder& b, std::string_view text, const TopVia& via, const core::Flow& in) {
     const Shown client{in.remote};
-    const bool need_received = via.has_rport || !client.is(m.at(via.host), in.remote.address);
+    const bool need_received = via.has_rport || !client.is(text.substr(via.host.off, via.host.len), in.remote.address);
     std::uint32_t at = via.value.off;
     // Either parameter may come first.
     const auto put_rport = [&] {
@@ -37,12 +34,9 @@ void write_top_via(TextBuilder& b, const Message& m, const core::Flow& in) {
     if (need_received && !via.received) b << ";received=" << client.address.view();
 }
 
-}  // namespace
-
-core::Flow Proxy::reply_flow(const Message& m, const core::Flow& in) const noexcept {
+core::Flow Proxy::reply_flow(const TopVia& via, const core::Flow& in) const noexcept {
     auto flow = in;
     if (core::is_reliable(in.transport)) return flow;
-    const auto& via = m.top_via();
     // RFC 3581 §4 with rport; §18.2.2 without: the source address, the sent-by port. maddr is not obeyed: it would let
     // anyone aim our replies.
     if (!via.has_rport) flow.remote.port = via.port != 0 ? via.port : core::default_port(in.transport);
@@ -128,12 +122,12 @@ void Proxy::answer_again(const Request& r, std::string_view residue) {
     if (room.empty()) return drop(ProxyDrop::no_buffer);
     TextBuilder b{room};
     b << residue.substr(0, head.status_line) << "Via: ";
-    write_top_via(b, r.m, r.in);
+    write_top_via(b, r.m.wire(), r.m.top_via(), r.in);
     b << "\r\n";
     write_repeated(b, r.m, residue.substr(head.status_line, head.tag));
     b << residue.substr(head.status_line + head.tag);
     if (b.overflowed()) return drop(ProxyDrop::too_large);
-    out_.commit(b.size(), reply_flow(r.m, r.in));
+    out_.commit(b.size(), reply_flow(r.m.top_via(), r.in));
     counters_.responses_out[static_cast<std::size_t>(residue[8] - '0')].add();
 }
 
@@ -143,11 +137,11 @@ void Proxy::reply(const Message& m, const core::Flow& in, int code, std::string_
     if (room.empty()) return drop(ProxyDrop::no_buffer);
     TextBuilder b{room};
     b << status_line(code, reason) << "Via: ";
-    write_top_via(b, m, in);
+    write_top_via(b, m.wire(), m.top_via(), in);
     b << "\r\n";
     write_reply(b, m, code, extra);
     if (b.overflowed()) return drop(ProxyDrop::too_large);
-    out_.commit(b.size(), reply_flow(m, in));
+    out_.commit(b.size(), reply_flow(m.top_via(), in));
     counters_.local_replies[why].add();
     counters_.responses_out[static_cast<std::size_t>(code / 100)].add();
 }

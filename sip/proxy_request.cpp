@@ -57,6 +57,7 @@ Proxy::Proxy(const Parts& p)
       dialogs_{p.config.max_dialogs, bytes_, p.table_key},
       challenges_{std::min<std::uint32_t>(p.config.max_transactions, 1U << 17), p.config.timers.challenge_memory},
       trust_{trusted_names(p.config)},
+      rejections_{make_rejections(p.table_key, p.config)},
       allow_{allow_line(p.config)},
       auth_ip_line_{p.config.auth_ip_header + ": "},
       auth_port_line_{"\r\n" + p.config.auth_port_header + ": "},
@@ -368,7 +369,7 @@ void Proxy::start(Request& r, NextHop& hop) {
     t->call_id_hash = r.call_id_hash;
     t->cseq = m.cseq().number;
     t->started = r.now;
-    t->reply = reply_flow(m, r.in);
+    t->reply = reply_flow(m.top_via(), r.in);
     t->target = hop.out;
     t->tried[0] = hop.caller_in_cluster ? core::no_destination : hop.destination;
     t->server_state = t->is_invite() ? fsm::State::proceeding : fsm::State::trying;

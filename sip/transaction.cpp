@@ -33,26 +33,40 @@ TransactionTable::~TransactionTable() {
 
 std::uint64_t TransactionTable::server_key(const Message& m, Method as) const noexcept { return server_key(m, m.top_via(), as); }
 
+namespace {
+
+// Of a branch with the magic cookie. A sent-by and branch like another's is nothing to be gained: whoever knows them could send the
+// same. So what keeps outsiders from aiming at a bucket needs to be hashed only once all is one word.
+[[gnu::always_inline]] inline std::uint64_t cookie_key(const core::SipKey& key, std::string_view wire, const TopVia& via,
+                                                       std::string_view branch, Method as, std::string_view unknown_name) noexcept {
+    const auto seed = std::uint64_t{via.port} << 8 | static_cast<std::uint64_t>(as);
+    auto word = core::quick_hash(core::quick_hash(seed, branch), wire.substr(via.host.off, via.host.len));
+    if (as == Method::unknown) word = core::quick_hash(word, unknown_name);
+    core::SipHasher13 h{key};
+    const auto digest = h.update_u64(word).finish();
+    return digest == 0 ? 1 : digest;
+}
+
+}  // namespace
+
 std::uint64_t TransactionTable::server_key(const Message& m, const TopVia& via, Method as) const noexcept {
     const auto branch = m.at(via.branch);
+    if (branch.size() > magic_cookie.size() && has_magic_cookie(branch))
+        return cookie_key(key_, m.wire(), via, branch, as, as == Method::unknown ? m.method_name() : std::string_view{});
     core::SipHasher13 h{key_};
-    if (branch.size() > magic_cookie.size() && has_magic_cookie(branch)) {
-        // A sent-by and branch like another's is nothing to be gained: whoever knows them could send the same. So what keeps
-        // outsiders from aiming at a bucket needs to be hashed only once all is one word.
-        const auto seed = std::uint64_t{via.port} << 8 | static_cast<std::uint64_t>(as);
-        auto word = core::quick_hash(core::quick_hash(seed, branch), m.at(via.host));
-        if (as == Method::unknown) word = core::quick_hash(word, m.method_name());
-        h.update_u64(word);
-    } else {
-        h.update_u64((std::uint64_t{m.cseq().number} << 8) | static_cast<std::uint64_t>(as));
-        h.update(m.at(via.value));
-        h.update_u64(m.request_uri().size());
-        h.update(m.request_uri());
-        h.update(m.from_tag());
-        h.update(m.call_id());
-    }
+    h.update_u64((std::uint64_t{m.cseq().number} << 8) | static_cast<std::uint64_t>(as));
+    h.update(m.at(via.value));
+    h.update_u64(m.request_uri().size());
+    h.update(m.request_uri());
+    h.update(m.from_tag());
+    h.update(m.call_id());
     const auto key = h.finish();
     return key == 0 ? 1 : key;
+}
+
+std::uint64_t TransactionTable::server_key(std::string_view wire, const TopVia& via, Method as,
+                                           std::string_view method_name) const noexcept {
+    return cookie_key(key_, wire, via, wire.substr(via.branch.off, via.branch.len), as, method_name);
 }
 
 Transaction* TransactionTable::create(std::uint64_t server_key) {

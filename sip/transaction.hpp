@@ -113,6 +113,9 @@ public:
 
     // The same for a Via other than the top one: in a response, the Via of the request that came to us.
     [[nodiscard]] std::uint64_t server_key(const Message& m, const TopVia& via, Method as) const noexcept;
+    // The same for a branch with the magic cookie, in a message that nobody parsed. `method_name` tells unknown methods apart.
+    [[nodiscard]] std::uint64_t server_key(std::string_view wire, const TopVia& via, Method as,
+                                           std::string_view method_name) const noexcept;
 
     // nullptr when full, or when `server_key` is taken. `server_key` 0: no server side.
     Transaction* create(std::uint64_t server_key);
