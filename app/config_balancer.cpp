@@ -1,4 +1,4 @@
-// The keys of [balancer] and of the tables of destinations.
+// The keys of [balancer], of [overload] and of the tables of destinations.
 #include "app/config_schema.hpp"
 #include "balancer/resources.hpp"
 
@@ -40,6 +40,15 @@ void bind_guard(Binder& b, balancer::GuardConfig& g) {
     b.list("scanner_agents", g.scanner_agents, plain_form());
     b.reloadable(false);
     b.number("rate_table", g.rate_table, 1'024, 1 << 24);
+}
+
+void bind_overload(Binder& b, balancer::OverloadConfig& o) {
+    b.flag("enabled", o.enabled);
+    b.duration("target_delay", o.target_delay, 1ms, 1s);
+    b.duration("retry_after_min", o.retry_after_min, 1s, 10min);
+    b.duration("retry_after_max", o.retry_after_max, 1s, 10min);
+    b.list("emergency", o.emergency, plain_form());
+    b.list("resource_priority", o.resource_priority, plain_form());
 }
 
 void bind_load_balancer_row(Binder& b, balancer::LoadBalancerRow& row) {
@@ -88,6 +97,7 @@ void bind_balancer(Binder& root, balancer::BalancerConfig& config) {
         b.table("probe", [&](Binder& t) { bind_probe(t, config.probe); });
         b.table("guard", [&](Binder& t) { bind_guard(t, config.guard); });
     });
+    root.table("overload", [&](Binder& b) { bind_overload(b, config.overload); });
     root.rows("load_balancer", config.load_balancer, bind_load_balancer_row);
     root.rows("dispatcher", config.dispatcher, bind_dispatcher_row);
     root.reloadable(false);

@@ -42,6 +42,20 @@ void check_timers(const sip::Timers& t, const balancer::ProbeConfig& probe, Bind
                  "make it smaller than balancer.probe.interval");
 }
 
+void check_overload(const balancer::OverloadConfig& o, Binding& out) {
+    if (o.retry_after_min > o.retry_after_max)
+        out.fail("overload.retry_after_min", fmt::format("is {}, above retry_after_max ({})", ms(o.retry_after_min), ms(o.retry_after_max)),
+                 "make it at most retry_after_max");
+    for (const auto& e : o.emergency)
+        if (e.find_first_of(" \t\r\n<>@;") != std::string::npos)
+            out.fail("overload.emergency", fmt::format("\"{}\" is neither the user of a URI nor its beginning", e),
+                     "write it as \"112\" or \"urn:service:sos\"");
+    for (const auto& p : o.resource_priority)
+        if (const auto dot = p.find('.'); dot == 0 || dot == std::string::npos || dot + 1 == p.size())
+            out.fail("overload.resource_priority", fmt::format("\"{}\" is not a namespace and a priority", p),
+                     "write it as in the header field, \"ets.0\"");
+}
+
 void check_headers(const sip::ProxyConfig& p, Binding& out) {
     const auto is_token = [](std::string_view s) {
         return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) {
@@ -242,6 +256,7 @@ void check_config(const Config& config, Binding& binding) {
     check_data_plane(config.data_plane, binding);
     check_kernel(config.kernel, binding);
     check_timers(config.proxy.timers, config.balancer.probe, binding);
+    check_overload(config.balancer.overload, binding);
     check_headers(config.proxy, binding);
     check_listeners(config, binding);
     check_load_balancer(config, binding);

@@ -68,6 +68,17 @@ struct GuardConfig {
     friend bool operator==(const GuardConfig&, const GuardConfig&) = default;
 };
 
+// What happens to new work while a worker cannot keep up.
+struct OverloadConfig {
+    bool enabled = true;
+    milliseconds target_delay{10};  // a receive queue that does not run empty for so long is an overload
+    std::chrono::seconds retry_after_min{1}, retry_after_max{10};
+    // Never refused: users of the Request-URI, or beginnings of it where there is a colon.
+    std::vector<std::string> emergency{"112", "911", "urn:service:sos"};
+    std::vector<std::string> resource_priority;  // values of Resource-Priority (RFC 4412) that a carrier may claim: "ets.0"
+    friend bool operator==(const OverloadConfig&, const OverloadConfig&) = default;
+};
+
 struct BalancerConfig {
     std::uint32_t lb_group = 1, ds_set = 1;  // which group and set serve initial requests
     std::string lb_resource = "pstn";        // resources a call uses; several separated by ';'
@@ -79,6 +90,7 @@ struct BalancerConfig {
     std::vector<core::Prefix> cluster_prefixes;  // zone cluster besides the destinations' own addresses
     std::vector<core::Prefix> carrier_prefixes;
     GuardConfig guard;
+    OverloadConfig overload;
     friend bool operator==(const BalancerConfig&, const BalancerConfig&) = default;
 };
 

@@ -15,6 +15,7 @@
 #include "balancer/fixed_index.hpp"
 #include "balancer/guard.hpp"
 #include "balancer/health_fsm.hpp"
+#include "balancer/overload.hpp"
 #include "balancer/prefix_set.hpp"
 #include "balancer/registry.hpp"
 #include "core/flow.hpp"
@@ -72,6 +73,7 @@ struct SnapshotParts {
     ProbeConfig probe;
     PrefixSet cluster, carriers;
     GuardPolicy guard;
+    OverloadPolicy overload;
 };
 
 class Snapshot {
@@ -107,6 +109,7 @@ public:
     [[nodiscard]] DsAlgorithm ds_algorithm() const noexcept { return parts_.ds_algorithm; }
     [[nodiscard]] const ProbeConfig& probe() const noexcept { return parts_.probe; }
     [[nodiscard]] const GuardPolicy& guard() const noexcept { return parts_.guard; }
+    [[nodiscard]] const OverloadPolicy& overload() const noexcept { return parts_.overload; }
     // By ResourceId.
     [[nodiscard]] std::span<const std::string> resource_names() const noexcept { return parts_.resource_names; }
 

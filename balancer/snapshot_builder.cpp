@@ -32,6 +32,7 @@ public:
         parts_.cluster = PrefixSet{config_.cluster_prefixes};
         parts_.carriers = PrefixSet{config_.carrier_prefixes};
         parts_.guard = GuardPolicy{config_.guard};
+        parts_.overload = OverloadPolicy{config_.overload};
         out_.snapshot = std::make_unique<const Snapshot>(std::move(parts_));
         return std::move(out_);
     }

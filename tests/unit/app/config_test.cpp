@@ -232,6 +232,10 @@ INSTANTIATE_TEST_SUITE_P(
         Rule{"[[load_balancer]]\ndst_uri = \"sip:10.77.0.9;transport=tcp\"\nresources = \"pstn=1\"", "other than UDP"},
         Rule{"[[load_balancer]]\ndst_uri = \"sip:10.77.0.100\"\nresources = \"pstn=1\"", "requests would loop"},
         Rule{"[[dispatcher]]\ndestination = \"sip:10.77.0.9\"\n[[dispatcher]]\ndestination = \"sip:10.77.0.9\"", "is in set 1 twice"},
+        Rule{"overload.retry_after_min = \"11s\"", "is 11s, above retry_after_max (10s)"},
+        Rule{"overload.target_delay = \"2s\"", "overload.target_delay: 2s is out of range"},
+        Rule{"overload.emergency = [\"sip:112@x\"]", "neither the user of a URI"},
+        Rule{"overload.resource_priority = [\"ets\"]", "not a namespace and a priority"},
         Rule{"metrics.listen = \"10.77.0.101:0\"", "is not understood"}, Rule{"admin.socket = \"\"", "not a path"}));
 
 TEST(Config, DescribeReadsBackToTheSame) {
