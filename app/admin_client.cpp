@@ -116,14 +116,36 @@ std::string present_threads(const Json& result) {
     return table({"ID", "THREAD", "CPU", "BUSY"}, rows);
 }
 
+std::string percent(const Json& o, const char* key) {
+    // Not rounded up: 100 % means that all of it.
+    return std::to_string(static_cast<int>(100 * o.value(key, 0.0))) + '%';
+}
+
+std::string present_overload(const Json& result) {
+    std::vector<std::vector<std::string>> rows, methods;
+    for (const auto& w : result.value("Workers", Json::array())) {
+        auto seconds = std::to_string(w.value("standing_seconds", 0.0));
+        seconds.resize(seconds.size() - 3);
+        rows.push_back({cell(w, "ID"), w.value("engaged", false) ? "overloaded" : "normal", percent(w, "admission_share"),
+                        percent(w, "standing_share"), seconds, cell(w, "episodes")});
+    }
+    auto text = table({"WORKER", "STATE", "ADMITS", "QUEUE STANDS", "SECONDS IN ALL", "EPISODES"}, rows);
+    const auto requests = result.value("Requests", Json::object());
+    for (const auto& [method, n] : requests.items()) methods.push_back({method, cell(n, "admitted"), cell(n, "rejected")});
+    return methods.empty() ? text : text + '\n' + table({"METHOD", "ADMITTED", "REJECTED"}, methods);
+}
+
 std::string present_status(const Json& s) {
     const auto share = [&](const char* key) {
         const auto part = s.value(key, Json::object());
         return cell(part, "usable") + " of " + cell(part, "destinations") + " usable";
     };
     return "version         " + cell(s, "version") + "\nuptime          " + cell(s, "uptime") + " s\nworkers         " +
-           cell(s, "workers") + "\nstate           " + (s.value("draining", false) ? "draining" : "running") + "\ntransactions    " +
-           cell(s, "transactions") + "\ndialogs         " + cell(s, "dialogs") + " (" + cell(s, "early_dialogs") +
+           cell(s, "workers") + "\nstate           " +
+           (s.value("draining", false)     ? "draining"
+            : s.value("overloaded", false) ? "overloaded"
+                                           : "running") +
+           "\ntransactions    " + cell(s, "transactions") + "\ndialogs         " + cell(s, "dialogs") + " (" + cell(s, "early_dialogs") +
            " ringing)\nload_balancer   " + share("load_balancer") + "\ndispatcher      " + share("dispatcher") + '\n';
 }
 
@@ -163,6 +185,7 @@ std::string present(const std::string& method, const Json& result) {
     if (method == "ds_list" || method == "dispatcher:list") return present_ds(result);
     if (method == "ports") return present_ports(result);
     if (method == "ps") return present_threads(result);
+    if (method == "overload") return present_overload(result);
     if (method == "status") return present_status(result);
     if (result.is_string()) return result.get<std::string>() + '\n';
     return result.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';

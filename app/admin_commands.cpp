@@ -212,6 +212,29 @@ CommandResult threads(const Operations& ops) {
     return Json{{"Processes", std::move(out)}};
 }
 
+double share_of(const core::Counter& c) { return static_cast<double>(c.get()) / static_cast<double>(balancer::admit_all); }
+
+CommandResult overload(const Operations& ops) {
+    const auto& t = ops.telemetry();
+    Json workers = Json::array(), methods = Json::object();
+    for (std::size_t i = 0; i < t.workers.size(); ++i) {
+        const auto& o = t.workers[i].stats->overload;
+        workers.push_back({{"ID", i},
+                           {"engaged", o.engaged.get() != 0},
+                           {"admission_share", share_of(o.share)},
+                           {"standing_share", share_of(o.standing)},
+                           {"standing_seconds", static_cast<double>(o.standing_time.get()) / 1e9},
+                           {"episodes", o.episodes.get()}});
+    }
+    for (std::size_t i = 0; i < core::CounterArray<sip::Method>::size; ++i) {
+        const auto m = static_cast<sip::Method>(i);
+        const auto admitted = total(t, [m](const WorkerStats& s) { return s.overload.admitted[m].get(); });
+        const auto rejected = total(t, [m](const WorkerStats& s) { return s.overload.rejected[m].get(); });
+        if (admitted + rejected > 0) methods[std::string{sip::name(m)}] = {{"admitted", admitted}, {"rejected", rejected}};
+    }
+    return Json{{"Workers", std::move(workers)}, {"Requests", std::move(methods)}};
+}
+
 CommandResult status(const Operations& ops) {
     const auto& t = ops.telemetry();
     const auto sum = [&](auto field) { return total(t, [&](const WorkerStats& s) { return (s.proxy.*field).get(); }); };
@@ -223,6 +246,7 @@ CommandResult status(const Operations& ops) {
                 {"uptime", ops.uptime_seconds()},
                 {"workers", t.workers.size()},
                 {"draining", t.control != nullptr && t.control->draining.get() != 0},
+                {"overloaded", std::ranges::any_of(t.workers, [](const auto& w) { return w.stats->overload.engaged.get() != 0; })},
                 {"transactions", sum(&sip::ProxyCounters::transactions)},
                 {"dialogs", sum(&sip::ProxyCounters::dialogs)},
                 {"early_dialogs", sum(&sip::ProxyCounters::early_dialogs)},
@@ -267,6 +291,9 @@ void add_admin_commands(CommandTable& t, Operations& ops) {
            .takes_rest = true});
     t.add({"list_statistics", {}, {}, "names and kinds of the statistics", [&ops](const Arguments&) { return list_statistics(ops); }});
     t.add({"status", {}, {}, "the daemon at a glance", [&ops](const Arguments&) { return status(ops); }});
+    t.add({"overload", {}, {}, "share of new work that each worker admits, and how its queues stand", [&ops](const Arguments&) {
+               return overload(ops);
+           }});
     t.add({"ports", {}, {}, "ports, or the members of the bond", [&ops](const Arguments&) { return port_status(ops); }});
     t.add({"ps", {}, {}, "threads and how busy they are", [&ops](const Arguments&) { return threads(ops); }});
     t.add({"log_level", {}, {"level"}, "show or set what is logged", [&ops](const Arguments& a) { return log_level(ops, a); }});

@@ -1,5 +1,6 @@
 // Workers, ports, destinations, control.
 #include "app/metric_families.hpp"
+#include "sip/glance.hpp"
 
 namespace sipfront::app {
 
@@ -52,6 +53,33 @@ void port_families(Families& out, const Telemetry& t) {
     drops.finish(out);
 }
 
+void overload_families(Families& out, const Telemetry& t) {
+    auto share = gauge("sipfront_overload_admission_share", "Share of the new work that a worker admits; 1 but under overload.");
+    auto standing = gauge("sipfront_overload_standing_share", "Part of the last 10 ms in which a receive queue did not run empty.");
+    auto time = counter("sipfront_overload_standing_seconds_total", "Time in which a receive queue did not run empty.");
+    auto episodes = counter("sipfront_overload_episodes_total", "Times that a worker began to refuse new work.");
+    auto requests = counter("sipfront_overload_requests_total", "New work that was judged under overload, by method and verdict.");
+    const auto part = [](const core::Counter& c) { return static_cast<double>(c.get()) / static_cast<double>(balancer::admit_all); };
+    for (std::size_t i = 0; i < t.workers.size(); ++i) {
+        const auto& o = t.workers[i].stats->overload;
+        share.add(worker_label(i), part(o.share));
+        standing.add(worker_label(i), part(o.standing));
+        time.add(worker_label(i), static_cast<double>(o.standing_time.get()) / 1e9);
+        episodes.add(worker_label(i), static_cast<double>(o.episodes.get()));
+    }
+    for (std::size_t i = 0; i < core::CounterArray<sip::Method>::size; ++i) {
+        const auto m = static_cast<sip::Method>(i);
+        if (!sip::begins_work(m)) continue;
+        const auto add = [&](const char* verdict, core::CounterArray<sip::Method> OverloadStats::*field) {
+            requests.add({{"method", std::string{sip::name(m)}}, {"verdict", verdict}},
+                         static_cast<double>(total(t, [&](const WorkerStats& s) { return (s.overload.*field)[m].get(); })));
+        };
+        add("admitted", &OverloadStats::admitted);
+        add("rejected", &OverloadStats::rejected);
+    }
+    for (auto* f : {&share, &standing, &time, &episodes, &requests}) f->finish(out);
+}
+
 void mailbox_families(Families& out, const Telemetry& t) {
     if (t.switchboard == nullptr) return;
     auto depth = gauge("sipfront_mailbox_depth", "Messages on their way to the worker that owns their call, by that worker.");
@@ -88,6 +116,7 @@ void worker_families(Families& out, const Telemetry& t) {
     histogram("sipfront_poll_seconds", "Duration of poll turns that handled messages: what a message waits for at most.")
         .add_histogram({}, bursts)
         .finish(out);
+    overload_families(out, t);
     mailbox_families(out, t);
     poll_families(out, t);
     port_families(out, t);

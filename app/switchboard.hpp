@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "balancer/health_fsm.hpp"
+#include "balancer/overload.hpp"
+#include "core/counters.hpp"
 #include "core/flow.hpp"
 #include "core/mailbox.hpp"
 #include "core/types.hpp"
@@ -39,6 +41,8 @@ public:
         for (std::uint32_t i = 0; i < workers; ++i) {
             evidence_.push_back(std::make_unique<EvidenceBox>());
             commands_.push_back(std::make_unique<CommandBox>());
+            shares_.push_back(std::make_unique<Share>());
+            shares_.back()->admission.set(balancer::admit_all);
         }
     }
 
@@ -49,14 +53,21 @@ public:
     [[nodiscard]] const Lane& lane(core::WorkerId from, core::WorkerId to) const noexcept {
         return *lanes_[core::raw(from) * workers_ + core::raw(to)];
     }
+    // Of the new work that a worker is part of, what it can carry (balancer::Admission). That worker: writes; its peers: read.
+    [[nodiscard]] core::Counter& share(core::WorkerId of) noexcept { return shares_[core::raw(of)]->admission; }
     [[nodiscard]] EvidenceBox& evidence(core::WorkerId from) noexcept { return *evidence_[core::raw(from)]; }
     [[nodiscard]] CommandBox& commands(core::WorkerId to) noexcept { return *commands_[core::raw(to)]; }
 
 private:
+    struct alignas(64) Share {
+        core::Counter admission;
+    };
+
     std::uint32_t workers_;
     std::vector<std::unique_ptr<Lane>> lanes_;
     std::vector<std::unique_ptr<EvidenceBox>> evidence_;
     std::vector<std::unique_ptr<CommandBox>> commands_;
+    std::vector<std::unique_ptr<Share>> shares_;
 };
 
 }  // namespace sipfront::app

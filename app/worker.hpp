@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "app/admission.hpp"
 #include "app/switchboard.hpp"
 #include "app/worker_stats.hpp"
 #include "balancer/guard.hpp"
@@ -56,7 +57,8 @@ public:
                   .local = *this,
                   .table_key = shared.table_key,
                   .call_id_key = shared.steering.key(),
-                  .start = start}} {
+                  .start = start}},
+          admission_{self, shared.table_key.k1 + core::raw(self), shared_.steering, shared.switchboard, stats.overload, proxy_, start} {
         outbox_.on_exhausted(
             [](void* io_object, core::Outbox& out) {
                 static_cast<Io*>(io_object)->transmit(out);
@@ -72,6 +74,7 @@ public:
     std::size_t poll(core::Tick now) {
         now_ = now;
         if (selector_.refresh() && selector_.snapshot() != nullptr) prober_.refresh(*selector_.snapshot(), now);
+        admission_.begin(selector_.snapshot(), now);
         std::size_t work = obey();
         // Timers before packets: late timers grow state faster than traffic does.
         proxy_.advance(now, timers_per_poll);
@@ -80,14 +83,18 @@ public:
         const auto received = io_.receive(batch_);
         stats_.counts[WorkerCount::received].add(received);
         const auto mine = steer({batch_.data(), received});
-        handle({own_.data(), mine});
-        for (std::uint32_t peer = 0; peer < shared_.steering.workers(); ++peer) {
-            if (core::WorkerId{static_cast<std::uint8_t>(peer)} == self_) continue;
-            const auto n = shared_.switchboard.lane(core::WorkerId{static_cast<std::uint8_t>(peer)}, self_).drain(own_);
+        handle({own_.data(), mine}, self_);
+        bool standing = io_.backlogged();
+        for (std::uint32_t i = 0; i < shared_.steering.workers(); ++i) {
+            const core::WorkerId peer{static_cast<std::uint8_t>(i)};
+            if (peer == self_) continue;
+            const auto n = shared_.switchboard.lane(peer, self_).drain(own_);
             stats_.counts[WorkerCount::steered_here].add(n);
-            handle({own_.data(), n});
+            handle({own_.data(), n}, peer);
+            standing = standing || n == own_.size();
             work += n;
         }
+        admission_.end(standing);
         io_.transmit(outbox_);
         io_.lend(outbox_);
         report();
@@ -109,7 +116,7 @@ public:
 
 private:
     static constexpr std::size_t burst = 64;
-    static constexpr std::size_t group = 8;  // messages parsed ahead, while their table lines are on the way
+    static constexpr std::size_t group = Admission::group;  // messages parsed ahead, while their table lines are on the way
     static constexpr std::size_t timers_per_poll = 512;
 
     // Sorts a burst into own messages and those of other workers; returns how many are ours.
@@ -138,24 +145,45 @@ private:
         return mine;
     }
 
-    void handle(std::span<Steered> messages) {
+    // `receiver`: whose port they came from.
+    void handle(std::span<Steered> messages, core::WorkerId receiver) {
         stats_.counts[WorkerCount::handled].add(messages.size());
+        const auto share = admission_.share(receiver);
+        const bool sift = share != balancer::admit_all || admission_.expects_acks(now_);
         const bool alone = shared_.steering.workers() == 1;  // then nobody has looked for the Call-ID yet
         for (std::size_t from = 0; from < messages.size(); from += group) {
             const auto part = messages.subspan(from, std::min(group, messages.size() - from));
             std::array<sip::ParseError, group> errors;
             std::array<bool, group> passed;
-            for (std::size_t i = 0; i < part.size(); ++i) {
-                passed[i] = admit(part[i].message.flow);
-                if (!passed[i]) continue;
+            std::uint32_t unsure = 0, refused = 0;  // bit i: looked at before parsing
+            const auto read = [&](std::size_t i) {
                 errors[i] = parsed_[i].parse(part[i].message.text());
                 if (alone) part[i].call_id_hash = shared_.steering.hash(parsed_[i].call_id());
                 if (errors[i] == sip::ParseError::none) proxy_.lead(parsed_[i], part[i].call_id_hash, leads_[i]);
+            };
+            for (std::size_t i = 0; i < part.size(); ++i) {
+                passed[i] = admit(part[i].message.flow);
+                if (!passed[i]) continue;
+                if (sift) [[unlikely]] {
+                    const auto look = admission_.look(i, part[i], share);
+                    unsure |= std::uint32_t{look == Admission::Look::parse} << i;
+                    refused |= std::uint32_t{look == Admission::Look::refuse} << i;
+                    passed[i] = look != Admission::Look::settled;
+                    if (!passed[i] || look == Admission::Look::refuse) continue;
+                }
+                read(i);
             }
             for (std::size_t i = 0; i < part.size(); ++i)
-                if (passed[i] && errors[i] == sip::ParseError::none) proxy_.prefetch(leads_[i]);
+                if (passed[i] && (refused >> i & 1) == 0 && errors[i] == sip::ParseError::none) proxy_.prefetch(leads_[i]);
             for (std::size_t i = 0; i < part.size(); ++i) {
+                if ((refused >> i & 1) != 0) [[unlikely]] {
+                    if (admission_.refuse(i, part[i], now_)) continue;
+                    read(i);
+                }
                 if (!passed[i] || is_scanner(parsed_[i], errors[i], part[i].message.flow)) continue;
+                if ((unsure >> i & 1) != 0 && errors[i] == sip::ParseError::none &&
+                    admission_.judge(parsed_[i], part[i], leads_[i], share, now_))
+                    continue;
                 proxy_.handle(parsed_[i], errors[i], part[i].message.flow, part[i].call_id_hash, leads_[i], now_);
             }
         }
@@ -277,6 +305,7 @@ private:
     balancer::Prober prober_;
     balancer::Guard guard_;
     sip::Proxy proxy_;
+    Admission admission_;
     core::Tick now_{};
     std::uint64_t probe_number_ = 0;
     std::array<core::Inbound, burst> batch_;

@@ -24,9 +24,21 @@ inline std::string_view name(WorkerCount c) noexcept {
     return names[static_cast<std::size_t>(c)];
 }
 
+// Of overload control; shares in units of 2^-32.
+struct OverloadStats {
+    core::Counter share;          // of the new work, that is admitted while queues are short
+    core::Counter standing;       // of the last 10 ms, in which a queue stood
+    core::Counter standing_time;  // ns in all
+    core::Counter episodes;       // times that new work began to be refused
+    core::Counter engaged;        // 1: the control is at work
+    // New work that was judged while some was to be refused.
+    core::CounterArray<sip::Method> admitted, rejected;
+};
+
 struct alignas(64) WorkerStats {
     core::CounterArray<WorkerCount> counts;
     sip::ProxyCounters proxy;
+    OverloadStats overload;
     core::Histogram burst_time;  // of polls that handled messages
     core::Counter idle;          // 1: no transaction and no dialog is left
 };

@@ -117,6 +117,13 @@ std::vector<Sent> World::run() {
     return collect();
 }
 
+std::vector<Sent> World::turn(core::Duration d) {
+    now_ += d;
+    for (auto& w : workers_) w->poll(now_);
+    apply_evidence();
+    return collect();
+}
+
 std::vector<Sent> World::advance(core::Duration d) { return jump(d, 1ms); }
 
 std::vector<Sent> World::jump(core::Duration d, core::Duration step) {

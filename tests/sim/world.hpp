@@ -52,6 +52,8 @@ public:
     void put(std::string_view text, const core::Endpoint& from, const core::Endpoint& to = vip, std::uint32_t worker = 0);
     // Polls all workers until none has work; returns what they sent.
     std::vector<Sent> run();
+    // Moves the clock and polls each worker once, whatever is left to do.
+    std::vector<Sent> turn(core::Duration d);
     // Moves the clock in steps of one millisecond, polling at each; returns what was sent.
     std::vector<Sent> advance(core::Duration d);
 

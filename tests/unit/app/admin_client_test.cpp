@@ -62,6 +62,19 @@ TEST(AdminClient, PresentsTables) {
     EXPECT_THAT(shown("ds_list"), HasSubstr("sip:10.77.0.103:5060"));
     EXPECT_THAT(shown("ports"), HasSubstr("net_b   standby  up, no answers\n"));
     EXPECT_THAT(shown("status"), HasSubstr("load_balancer   2 of 2 usable\n"));
+    for (auto& s : daemon.stats) s.overload.share.set(balancer::admit_all);
+    daemon.stats[1].overload.share.set(balancer::admit_all / 3);
+    daemon.stats[1].overload.engaged.set(1);
+    daemon.stats[1].overload.standing_time.set(1'250'000'000);
+    daemon.stats[1].overload.rejected[sip::Method::invite].add(7);
+    EXPECT_EQ(shown("overload"),
+              "WORKER  STATE       ADMITS  QUEUE STANDS  SECONDS IN ALL  EPISODES\n"
+              "     0  normal        100%            0%  0.000                  0\n"
+              "     1  overloaded     33%            0%  1.250                  0\n"
+              "\n"
+              "METHOD  ADMITTED  REJECTED\n"
+              "INVITE         0         7\n");
+    EXPECT_THAT(shown("status"), HasSubstr("state           overloaded\n"));
     EXPECT_THAT(shown("ps"), HasSubstr("control"));
     EXPECT_EQ(shown("drain"), "OK\n");
     EXPECT_THAT(shown("version"), HasSubstr("\"Server\": \"sipfront (0.1.0)\""));

@@ -140,6 +140,22 @@ TEST_F(AdminCommands, TheRest) {
     EXPECT_NE(std::find(names.begin(), names.end(), "lb_list"), names.end());
 }
 
+TEST_F(AdminCommands, OverloadShowsSharesAndVerdicts) {
+    EXPECT_EQ(call("status")["overloaded"], false);
+    EXPECT_TRUE(call("overload")["Requests"].empty());
+    auto& o = daemon.stats[1].overload;
+    o.share.set(balancer::admit_all / 4);
+    o.engaged.set(1);
+    o.standing_time.set(2'000'000'000);
+    o.rejected[sip::Method::invite].add(3);
+    const auto shown = call("overload");
+    EXPECT_EQ(shown["Workers"][1]["admission_share"], 0.25);
+    EXPECT_EQ(shown["Workers"][1]["engaged"], true);
+    EXPECT_EQ(shown["Workers"][1]["standing_seconds"], 2.0);
+    EXPECT_EQ(shown["Requests"], Json::parse(R"({"INVITE": {"admitted": 0, "rejected": 3}})"));
+    EXPECT_EQ(call("status")["overloaded"], true);
+}
+
 TEST_F(AdminCommands, JsonRpcErrorsAreThoseOfTheSpecification) {
     EXPECT_EQ(Json::parse(table.handle("{"))["error"]["code"], -32700);
     EXPECT_EQ(Json::parse(table.handle("{}"))["error"]["code"], -32600);

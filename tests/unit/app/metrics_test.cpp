@@ -89,6 +89,26 @@ TEST(Metrics, SumTheWorkersAndNameTheReasons) {
     EXPECT_EQ(s.types.at("sipfront_dialogs_active"), "gauge");
 }
 
+TEST(Metrics, ShowOverload) {
+    FakeDaemon d;
+    for (auto& s : d.stats) s.overload.share.set(balancer::admit_all);
+    d.stats[1].overload.share.set(balancer::admit_all / 4);
+    d.stats[1].overload.standing.set(balancer::admit_all / 2);
+    d.stats[1].overload.standing_time.set(1'500'000'000);
+    d.stats[1].overload.episodes.add(2);
+    d.stats[0].overload.rejected[sip::Method::invite].add(3);
+    d.stats[1].overload.rejected[sip::Method::invite].add(4);
+    d.stats[1].overload.admitted[sip::Method::register_].add(5);
+    const Scrape s{metrics_text(d.view, d.snapshot())};
+    EXPECT_EQ(s["sipfront_overload_admission_share{worker=\"0\"}"], 1);
+    EXPECT_EQ(s["sipfront_overload_admission_share{worker=\"1\"}"], 0.25);
+    EXPECT_EQ(s["sipfront_overload_standing_share{worker=\"1\"}"], 0.5);
+    EXPECT_EQ(s["sipfront_overload_standing_seconds_total{worker=\"1\"}"], 1.5);
+    EXPECT_EQ(s["sipfront_overload_episodes_total{worker=\"1\"}"], 2);
+    EXPECT_EQ(s["sipfront_overload_requests_total{method=\"INVITE\",verdict=\"rejected\"}"], 7);
+    EXPECT_EQ(s["sipfront_overload_requests_total{method=\"REGISTER\",verdict=\"admitted\"}"], 5);
+}
+
 TEST(Metrics, ShowDestinations) {
     FakeDaemon d;
     (*d.destination(0).load)[balancer::ResourceId{0}].try_reserve();
