@@ -229,6 +229,9 @@ class Window:
         return {"rate": self.rate, "seconds": round(seconds, 2), "poll_core_use": busy, "messages": messages,
                 "ns_per_message": 1e9 * busy * seconds / messages if messages else 0.0,
                 "us_per_call": 1e6 * busy / self.rate if self.rate else 0.0,
+                "admission_share": last.sum("sipfront_overload_admission_share"),
+                "probe_failures": self.grown("sipfront_destination_failures_total"),
+                "hosts_out": len(last.select("sipfront_destination_state", state="active")) - last.sum("sipfront_destination_state", state="active"),
                 "transactions": last.sum("sipfront_transactions_active"), "dialogs": last.sum("sipfront_dialogs_active"),
                 "port_drops": {k: n - self.first.by("sipfront_port_drops_total", "reason").get(k, 0)
                                for k, n in last.by("sipfront_port_drops_total", "reason").items() if n > self.first.by("sipfront_port_drops_total", "reason").get(k, 0)}, "resident_mib": round(self.resident / 1024)}

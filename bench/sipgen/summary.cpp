@@ -49,7 +49,7 @@ Summary summarize(const traffic::Stats& stats) {
     }
     for (const auto& [name, h] :
          {std::pair{"added", &stats.added}, std::pair{"first_response", &stats.first_response}, std::pair{"answer", &stats.answer},
-          std::pair{"bye", &stats.bye}, std::pair{"register", &stats.registration}}) {
+          std::pair{"bye", &stats.bye}, std::pair{"register", &stats.registration}, std::pair{"refusal", &stats.refusal}}) {
         s.latencies.push_back(latency(name, *h));
     }
     return s;

@@ -201,6 +201,7 @@ void Engine::invite_failed(Call& call, CallNumber n, const In& in, const Located
         return end(call, n, Outcome::duplicate);
     }
     stats_of(call).statuses[static_cast<std::size_t>(status)].add();
+    if (status == 503) stats_of(call).refusal.record(now_ - call.placed);
     if (status != 503) wrong("unexpected_status", in);
     end(call, n, status == 503 ? Outcome::rejected : Outcome::unexpected_status);
 }
@@ -234,6 +235,7 @@ void Engine::register_response(Call& call, CallNumber n, int status, Outgoing& o
     }
     if (status != 200) {
         stats.statuses[static_cast<std::size_t>(status)].add();
+        if (status == 503) stats.refusal.record(now_ - call.placed);
         return end(call, n, status == 503 ? Outcome::rejected : Outcome::unexpected_status);
     }
     count_up(call.answers_seen);

@@ -73,6 +73,7 @@ struct Stats {
     std::array<core::Counter, 700> statuses;  // final responses other than the hosts' own
     Histogram added;                          // INVITE: client's send to host's receive
     Histogram first_response, answer, bye, registration;
+    Histogram refusal;  // the first request to a 503
 
     [[nodiscard]] std::uint64_t placed() const noexcept { return events[Event::placed].get(); }
     [[nodiscard]] std::uint64_t completed() const noexcept { return outcomes[Outcome::completed].get(); }

@@ -47,6 +47,9 @@ Figures gather(const Options& options, std::span<const std::unique_ptr<Seat>> se
         f.completed += grown.completed;
         for (const auto phase : {std::uint8_t{0}, std::uint8_t{1}})
             f.failed += s.engine.stats(phase).failed() + s.engine.stats(phase).wrong();
+        const auto said_no = s.engine.stats(1).outcomes[traffic::Outcome::rejected].get();
+        f.refused += said_no;
+        if (options.refuse) f.failed -= said_no + s.engine.stats(0).outcomes[traffic::Outcome::rejected].get();
         f.open += s.engine.open();
         f.dialogs += s.worker().proxy().dialogs().size();
         f.transactions += s.worker().proxy().transactions().size();
@@ -79,6 +82,7 @@ void show(const Options& options, const Figures& f) {
     const auto mebibytes = [](std::uint64_t n) { return fmt::format("{:.0f}", static_cast<double>(n) / (1 << 20)); };
     row("messages handled", whole(f.messages));
     row(fmt::format("{} completed", kind), whole(f.completed));
+    if (options.refuse) row("refused", whole(f.refused));
     row("failed or wrong", whole(f.failed));
     row("open", whole(f.open));
     row("dialogs", whole(f.dialogs));
@@ -125,6 +129,7 @@ void write_json(const Options& options, const Figures& f) {
                         {"worker_bytes", f.worker_bytes},
                         {"bytes_per_dialog", f.bytes_per_dialog()},
                         {"bytes_per_lingering", f.bytes_per_lingering()},
+                        {"refused", f.refused},
                         {"failed", f.failed}};
     if (f.handoff) {
         json["handoff_ns"] = f.handoff->cost_ns();

@@ -15,7 +15,7 @@ namespace sipfront::bench {
 
 struct Figures {
     // Of the measured time.
-    std::uint64_t messages = 0, steered = 0, completed = 0, failed = 0;
+    std::uint64_t messages = 0, steered = 0, completed = 0, refused = 0, failed = 0;
     double calls = 0;  // placed
     double ns_per_message = 0, calls_per_second = 0;
     double quiet_ns_per_message = 0;  // without polls in which somebody else had the CPU

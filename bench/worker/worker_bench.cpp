@@ -74,6 +74,7 @@ private:
         const auto turn = std::chrono::nanoseconds{static_cast<std::int64_t>(1e9 * std::min(options_.at_once / share, longest_turn))};
         const auto from = now + std::chrono::nanoseconds{static_cast<std::int64_t>(options_.warm_s * 1e9)};
         const auto end = from + std::chrono::nanoseconds{static_cast<std::int64_t>(options_.seconds * 1e9)};
+        seat.io.flooded = options_.refuse;
         seat.engine.set_rate(share, now);
         barrier.arrive_and_wait();
         if (self == 0) before_ = resident();
