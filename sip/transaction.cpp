@@ -35,15 +35,16 @@ std::uint64_t TransactionTable::server_key(const Message& m, Method as) const no
 
 namespace {
 
-// Of a branch with the magic cookie. A sent-by and branch like another's is nothing to be gained: whoever knows them could send the
-// same. So what keeps outsiders from aiming at a bucket needs to be hashed only once all is one word.
+// Of a branch with the magic cookie. Keyed as a whole: two requests that met here would be taken for one.
 [[gnu::always_inline]] inline std::uint64_t cookie_key(const core::SipKey& key, std::string_view wire, const TopVia& via,
                                                        std::string_view branch, Method as, std::string_view unknown_name) noexcept {
-    const auto seed = std::uint64_t{via.port} << 8 | static_cast<std::uint64_t>(as);
-    auto word = core::quick_hash(core::quick_hash(seed, branch), wire.substr(via.host.off, via.host.len));
-    if (as == Method::unknown) word = core::quick_hash(word, unknown_name);
     core::SipHasher13 h{key};
-    const auto digest = h.update_u64(word).finish();
+    h.update_u64((std::uint64_t{branch.size()} << 48) | (std::uint64_t{via.host.len} << 32) | (std::uint64_t{via.port} << 8) |
+                 static_cast<std::uint64_t>(as));
+    h.update_padded(branch);
+    h.update_padded({wire.data() + via.host.off, via.host.len});
+    if (as == Method::unknown) h.update(unknown_name);
+    const auto digest = h.finish();
     return digest == 0 ? 1 : digest;
 }
 
