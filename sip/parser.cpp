@@ -254,9 +254,10 @@ ParseError Parser::index(Message& m, const char* data, const std::uint64_t* newl
     while (!ended) {
         const char* last = data + lines.next();
         // All but the last one and what is folded.
-        while (last<readable&& static_cast<unsigned char>(last[1])> ' ' && usual_header(m, data, line, last, count, present)) {
+        for (; last < readable; last = data + lines.next()) {
+            const auto next = static_cast<unsigned char>(last[1]);
+            if (next <= ' ' || !usual_header(m, data, line, last, count, present)) break;
             line = last + 1;
-            last = data + lines.next();
         }
         if (last >= limit) break;
         const auto behind = static_cast<std::size_t>(last - data) + 1;

@@ -66,10 +66,10 @@ public:
 
 private:
     [[gnu::always_inline]] void skip_empty() noexcept {
-        while (left_ == 0) [[unlikely]] {
-                left_ = *++word_;
-                base_ += block;
-            }
+        while (left_ == 0) {
+            left_ = *++word_;
+            base_ += block;
+        }
     }
 
     const std::uint64_t* word_;
