@@ -84,7 +84,7 @@ bool same(const Message& a, const Message& b) {
         return false;
     for (std::size_t i = 0; i < a.headers().size(); ++i) {
         const auto &h = a.headers()[i], &g = b.headers()[i];
-        if (h.line != g.line || h.name != g.name || h.value != g.value || h.id != g.id) return false;
+        if (h.line != g.line || h.name() != g.name() || h.value != g.value || h.id != g.id) return false;
     }
     return true;
 }
