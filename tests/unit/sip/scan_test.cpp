@@ -185,7 +185,7 @@ TEST_F(ScanTest, EveryHeaderNameAndSeparatorIsTheSameOnEveryMachine) {
                                         "X-Something-Very-Long-Indeed"}) {
         for (const std::string_view between : {": ", ":", " :", ":  ", ":\t", ":\r\n ", " ", ";", ": \r\n "}) {
             for (const std::string_view value : {"7", "70", "<sip:a@b>;tag=1", "x ", ""}) {
-                auto text = test::invite_with_body();
+                const auto& text = test::invite_with_body();
                 const auto line = std::string{name} + std::string{between} + std::string{value} + "\r\n";
                 // First, in the middle, and last but for a message without a body, where little is readable behind.
                 for (const auto at : {text.find("\r\n") + 2, text.find("\r\n\r\n") + 2}) {
