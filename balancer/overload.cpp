@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sip/grammar.hpp"
+#include "sip/uri.hpp"
 
 namespace sipfront::balancer {
 namespace {
@@ -31,10 +32,6 @@ std::string lower(std::string_view s) {
 bool caseless_begins(std::string_view text, std::string_view lower_case) noexcept {
     return text.size() >= lower_case.size() &&
            std::equal(lower_case.begin(), lower_case.end(), text.begin(), [](char l, char c) { return l == sip::grammar::lower(c); });
-}
-
-bool caseless_is(std::string_view text, std::string_view lower_case) noexcept {
-    return text.size() == lower_case.size() && caseless_begins(text, lower_case);
 }
 
 // Whether `user` is the user of a sip or sips URI or the number of a tel URI.
@@ -69,15 +66,8 @@ bool OverloadPolicy::has_priority(std::string_view request_uri, std::string_view
     }
     // Anyone may write the header field; only a carrier's is worth something (RFC 4412 §11).
     if (from != core::Zone::carrier) return false;
-    while (!resource_priority.empty()) {
-        const auto comma = resource_priority.find(',');
-        auto one = resource_priority.substr(0, comma);
-        while (!one.empty() && sip::grammar::is_lws(one.front())) one.remove_prefix(1);
-        while (!one.empty() && sip::grammar::is_lws(one.back())) one.remove_suffix(1);
-        for (const auto& p : priorities_)
-            if (caseless_is(one, p)) return true;
-        resource_priority = comma == std::string_view::npos ? std::string_view{} : resource_priority.substr(comma + 1);
-    }
+    for (std::string_view one; sip::next_value(resource_priority, one);)
+        if (std::ranges::any_of(priorities_, [one](const std::string& p) { return sip::iequals(one, p); })) return true;
     return false;
 }
 

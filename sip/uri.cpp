@@ -20,7 +20,7 @@ bool iequals_octets(std::string_view a, std::string_view b) noexcept {
 }
 
 Scheme scheme_of(std::string_view name) noexcept {
-    if (name.size() == 3 && iequals_octets(name, "sip")) return Scheme::sip;
+    if (name.size() == 3 && grammar::spells<"sip">(name.data())) return Scheme::sip;
     if (iequals(name, "sips")) return Scheme::sips;
     return iequals(name, "tel") ? Scheme::tel : Scheme::other;
 }
@@ -39,13 +39,11 @@ bool split_hostport(std::string_view& rest, Uri& uri) noexcept {
     uri.host = rest.substr(0, end);
     rest.remove_prefix(end);
     if (!rest.empty() && rest[0] == ':') {
-        std::uint32_t port = 0;
-        for (end = 1; end < rest.size() && is(rest[end], grammar::digit); ++end) {
-            port = port * 10 + static_cast<std::uint32_t>(rest[end] - '0');
-            if (port > 65535) return false;
-        }
-        if (port == 0) return false;
-        uri.port = static_cast<std::uint16_t>(port);
+        end = 1;
+        while (end < rest.size() && is(rest[end], grammar::digit)) ++end;
+        const auto port = grammar::decimal(rest.substr(1, end - 1), 65535);
+        if (!port || *port == 0) return false;
+        uri.port = static_cast<std::uint16_t>(*port);
         rest.remove_prefix(end);
     }
     return rest.empty() || rest[0] == ';' || rest[0] == '?';
@@ -107,7 +105,7 @@ bool parse_solid_uri(std::string_view text, Uri& uri) noexcept {
     const auto colon = scheme_end({text.data()}, 0, text.size());
     if (colon == std::string_view::npos) return false;
     uri.scheme_name = text.substr(0, colon);
-    uri.scheme = text.size() > 4 && grammar::spells<"sip:">(text.data()) ? Scheme::sip : scheme_of(uri.scheme_name);
+    uri.scheme = scheme_of(uri.scheme_name);
     auto rest = text.substr(colon + 1);
     if (uri.scheme != Scheme::sip && uri.scheme != Scheme::sips) {
         uri.host = rest;
