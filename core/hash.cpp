@@ -8,8 +8,8 @@ std::uint64_t siphash(const SipKey& key, std::string_view text) noexcept {
     detail::SipState<CompressionRounds, FinalRounds> state{key};
     const char* p = text.data();
     const char* const words_end = p + (text.size() & ~std::size_t{7});
-    for (; p != words_end; p += 8) state.compress(detail::load_word(p));
-    return state.finish(detail::load_partial(p, text.size() & 7), text.size());
+    for (; p != words_end; p += 8) state.compress(load_word(p));
+    return state.finish(load_partial(p, text.size() & 7), text.size());
 }
 
 }  // namespace

@@ -5,8 +5,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
+
+#include "core/words.hpp"
 
 namespace sipfront::core {
 
@@ -21,29 +22,6 @@ std::uint64_t siphash24(const SipKey& key, std::string_view text) noexcept;
 std::uint64_t siphash13(const SipKey& key, std::string_view text) noexcept;
 
 namespace detail {
-
-// Words are little-endian on the wire and in memory alike.
-static_assert(std::endian::native == std::endian::little);
-
-inline std::uint64_t load_word(const char* p) noexcept {
-    std::uint64_t word;
-    std::memcpy(&word, p, sizeof word);
-    return word;
-}
-
-// `n` < 8 octets as the low octets of a word; reads nothing beyond them.
-inline std::uint64_t load_partial(const char* p, std::size_t n) noexcept {
-    if (n >= 4) {
-        std::uint32_t low;
-        std::uint32_t high;
-        std::memcpy(&low, p, sizeof low);
-        std::memcpy(&high, p + n - 4, sizeof high);
-        return low | (std::uint64_t{high} << (8 * (n - 4)));
-    }
-    if (n == 0) return 0;
-    const auto octet = [p](std::size_t i) { return std::uint64_t{static_cast<std::uint8_t>(p[i])}; };
-    return octet(0) | (octet(n / 2) << (8 * (n / 2))) | (octet(n - 1) << (8 * (n - 1)));
-}
 
 template <int CompressionRounds, int FinalRounds>
 class SipState {
@@ -101,15 +79,15 @@ public:
         length_ += left;
         if (pending_ > 0) {
             const auto taken = left < 8 - pending_ ? left : 8 - pending_;
-            tail_ |= detail::load_partial(p, taken) << (8 * pending_);
+            tail_ |= load_partial(p, taken) << (8 * pending_);
             pending_ += taken;
             if (pending_ < 8) return *this;
             state_.compress(tail_);
             p += taken;
             left -= taken;
         }
-        for (; left >= 8; p += 8, left -= 8) state_.compress(detail::load_word(p));
-        tail_ = detail::load_partial(p, left);
+        for (; left >= 8; p += 8, left -= 8) state_.compress(load_word(p));
+        tail_ = load_partial(p, left);
         pending_ = left;
         return *this;
     }
@@ -118,8 +96,8 @@ public:
     SipHasher& update_padded(std::string_view text) noexcept {
         const char* p = text.data();
         auto left = text.size();
-        for (; left >= 8; p += 8, left -= 8) compress(detail::load_word(p));
-        if (left != 0) compress(detail::load_partial(p, left));
+        for (; left >= 8; p += 8, left -= 8) compress(load_word(p));
+        if (left != 0) compress(load_partial(p, left));
         return *this;
     }
     // Eight octets, the least significant first.
@@ -159,8 +137,8 @@ inline std::uint64_t quick_hash(std::uint64_t seed, std::string_view text) noexc
     const char* p = text.data();
     auto left = text.size();
     auto h = fold(seed, left);
-    for (; left >= 8; p += 8, left -= 8) h = fold(h, detail::load_word(p));
-    return fold(h, detail::load_partial(p, left));
+    for (; left >= 8; p += 8, left -= 8) h = fold(h, load_word(p));
+    return fold(h, load_partial(p, left));
 }
 
 using SipHasher24 = SipHasher<2, 4>;

@@ -53,10 +53,11 @@ public:
         return {room->data, room->capacity};
     }
 
-    // Hands over the first `length` octets of the reserved room, to leave by `flow` (local -> remote).
-    void commit(std::size_t length, const Flow& flow) noexcept {
+    // Hands over the first `length` octets of the reserved room, to leave by `flow` (local -> remote). Returns where that stands until
+    // the next commit(), for what differs: a changed copy would be copied again before its parts have left the core.
+    Flow& commit(std::size_t length, const Flow& flow) noexcept {
         assert(reserved_ != nullptr && length <= reserved_->capacity);
-        // Field by field: a whole one would be copied before its parts have reached the cache.
+        // Field by field: a whole one would be copied before its parts have left the core.
         auto& d = filled_[filled_count_++];
         d.room = *reserved_;
         d.length = static_cast<std::uint32_t>(length);
@@ -64,6 +65,7 @@ public:
         auto& stack = small_count_ > 0 && reserved_ == &small_[small_count_ - 1] ? small_count_ : large_count_;
         --stack;
         reserved_ = nullptr;
+        return d.flow;
     }
 
     // --- for the port ---

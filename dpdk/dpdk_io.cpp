@@ -14,22 +14,28 @@
 namespace sipfront::dpdk {
 namespace {
 
-constexpr std::uint16_t prefetch_ahead = 4;
+// Octets of a frame that are asked for as soon as it is there: as much as most messages have.
+constexpr std::size_t prefetched = 768;
 constexpr int send_attempts = 8;
 
 std::span<const std::uint8_t> bytes_of(const rte_mbuf* m) noexcept {
     return {rte_pktmbuf_mtod(m, const std::uint8_t*), rte_pktmbuf_data_len(m)};
 }
 
-void prefetch_headers(const rte_mbuf* m) noexcept {
+void prefetch(const rte_mbuf* m) noexcept {
     const auto* p = rte_pktmbuf_mtod(m, const char*);
-    rte_prefetch0(p);
-    rte_prefetch0(p + RTE_CACHE_LINE_SIZE);
+    const auto length = std::min<std::size_t>(rte_pktmbuf_data_len(m), prefetched);
+    for (std::size_t at = 0; at < length; at += RTE_CACHE_LINE_SIZE) rte_prefetch0(p + at);
 }
 
 rte_mbuf* mbuf_of(const core::OutBuffer& b) noexcept { return static_cast<rte_mbuf*>(b.buffer); }
 
-core::OutBuffer room_of(rte_mbuf* m) noexcept { return {rte_pktmbuf_mtod(m, char*), rte_pktmbuf_tailroom(m), m}; }
+// For a message to come, with its headers in front: whoever read the last one out of it has the lines.
+core::OutBuffer room_of(rte_mbuf* m) noexcept {
+    auto* const data = rte_pktmbuf_mtod(m, char*);
+    for (auto* p = data - RTE_CACHE_LINE_SIZE; p < data + prefetched; p += RTE_CACHE_LINE_SIZE) __builtin_prefetch(p, 1);
+    return {data, rte_pktmbuf_tailroom(m), m};
+}
 
 enum class Hardware : std::uint8_t { unknown, good, bad };
 
@@ -71,11 +77,18 @@ void DpdkIo::drop(rte_mbuf* m, Drop why) noexcept {
 }
 
 std::size_t DpdkIo::receive(std::span<core::Inbound> in) noexcept {
+    std::array<rte_mbuf*, burst> frames;
+    const auto wanted = static_cast<std::uint16_t>(std::min<std::size_t>(in.size(), burst));
+    const auto received = wire_.receive(frames.data(), wanted);
+    backlogged_ = received == wanted;
+    // A NIC or another core wrote them, so no cache of ours has them: on their way while the poll does its other work.
+    for (std::uint16_t i = 0; i < received; ++i) prefetch(frames[i]);
+
     now_ = clock_.now();
     hops_ = plane_.next_hops().acquire(worker_);
     listeners_ = plane_.listeners().acquire(worker_);
     counters_.polls.add();
-    activity_ = 0;
+    activity_ = received;
     retry_waiting();
     poll_kernel();
     serve_orders();
@@ -83,17 +96,9 @@ std::size_t DpdkIo::receive(std::span<core::Inbound> in) noexcept {
     activity_ += wire_.relay(refused);
     counters_.drops[Drop::tx_full].add(refused);
 
-    std::array<rte_mbuf*, burst> frames;
-    const auto wanted = static_cast<std::uint16_t>(std::min<std::size_t>(in.size(), burst));
-    const auto received = wire_.receive(frames.data(), wanted);
-    backlogged_ = received == wanted;
-    for (std::uint16_t i = 0; i < std::min(received, prefetch_ahead); ++i) prefetch_headers(frames[i]);
     std::size_t count = 0;
-    for (std::uint16_t i = 0; i < received; ++i) {
-        if (i + prefetch_ahead < received) prefetch_headers(frames[i + prefetch_ahead]);
+    for (std::uint16_t i = 0; i < received; ++i)
         if (accept(frames[i], in[count])) ++count;
-    }
-    activity_ += received;
     flush_kernel();
     flush_wire();
     return count;

@@ -29,14 +29,14 @@ void put32(std::uint8_t* p, std::uint32_t v) noexcept {
     put16(p + 2, v);
 }
 
-Decoded bad(Decoded d, Drop reason) noexcept {
+// Filled where it stays, by all of these: a copy would wait for what has just been written.
+void bad(Decoded& d, Drop reason) noexcept {
     d.verdict = Decoded::Verdict::bad;
     d.reason = reason;
-    return d;
 }
 
 // `length`: from the UDP header to the end of the IP packet.
-Decoded decode_udp(Decoded d, Bytes frame, std::size_t at, std::size_t length) noexcept {
+void decode_udp(Decoded& d, Bytes frame, std::size_t at, std::size_t length) noexcept {
     if (length < udp_header) return bad(d, Drop::truncated);
     const auto* udp = frame.data() + at;
     const std::size_t udp_length = get16(udp + 4);
@@ -47,10 +47,9 @@ Decoded decode_udp(Decoded d, Bytes frame, std::size_t at, std::size_t length) n
     d.payload_offset = static_cast<std::uint16_t>(at + udp_header);
     d.payload_length = static_cast<std::uint16_t>(udp_length - udp_header);
     d.verdict = Decoded::Verdict::udp;
-    return d;
 }
 
-Decoded decode_ipv4(Decoded d, Bytes frame, std::size_t at, const DecodeOptions& options) noexcept {
+void decode_ipv4(Decoded& d, Bytes frame, std::size_t at, const DecodeOptions& options) noexcept {
     const auto available = frame.size() - at;
     if (available < ipv4_header) return bad(d, Drop::truncated);
     const auto* ip = frame.data() + at;
@@ -68,12 +67,12 @@ Decoded decode_ipv4(Decoded d, Bytes frame, std::size_t at, const DecodeOptions&
     constexpr std::uint16_t more_or_offset = 0x3fff;
     if ((get16(ip + 6) & more_or_offset) != 0) {
         d.verdict = Decoded::Verdict::fragment;
-        return d;
+        return;
     }
-    return ip[9] == protocol_udp ? decode_udp(d, frame, at + header, total - header) : d;
+    if (ip[9] == protocol_udp) decode_udp(d, frame, at + header, total - header);
 }
 
-Decoded decode_ipv6(Decoded d, Bytes frame, std::size_t at) noexcept {
+void decode_ipv6(Decoded& d, Bytes frame, std::size_t at) noexcept {
     if (frame.size() - at < ipv6_header) return bad(d, Drop::truncated);
     const auto* ip = frame.data() + at;
     if ((ip[0] >> 4) != 6) return bad(d, Drop::ip_header);
@@ -87,7 +86,7 @@ Decoded decode_ipv6(Decoded d, Bytes frame, std::size_t at) noexcept {
     at += ipv6_header;
     for (int seen = 0; seen < most_extension_headers; ++seen) {
         if (next == protocol_udp) return decode_udp(d, frame, at, left);
-        if (next != protocol_fragment && next != protocol_destination_options && next != protocol_hop_by_hop) return d;
+        if (next != protocol_fragment && next != protocol_destination_options && next != protocol_hop_by_hop) return;
         if (next == protocol_hop_by_hop && seen != 0) return bad(d, Drop::ip_header);  // RFC 8200 4.1: first or not at all
         if (left < 8) return bad(d, Drop::truncated);
         const auto* extension = frame.data() + at;
@@ -96,7 +95,7 @@ Decoded decode_ipv6(Decoded d, Bytes frame, std::size_t at) noexcept {
             constexpr std::uint16_t offset_or_more = 0xfff9;
             if ((get16(extension + 2) & offset_or_more) != 0) {
                 d.verdict = Decoded::Verdict::fragment;
-                return d;
+                return;
             }
         } else {
             length = (std::size_t{extension[1]} + 1) * 8;
@@ -115,6 +114,23 @@ MacAddress mac_at(const std::uint8_t* p) noexcept {
     return mac;
 }
 
+void decode_ethernet(Decoded& d, Bytes frame, const DecodeOptions& options) noexcept {
+    if (frame.size() < ethernet_header) return bad(d, Drop::truncated);
+    d.ethernet_destination = mac_at(frame.data());
+    d.ethernet_source = mac_at(frame.data() + 6);
+    std::size_t at = ethernet_header;
+    d.ethertype = get16(frame.data() + 12);
+    for (int tags = 0; tags < 2 && (d.ethertype == ethertype_vlan || d.ethertype == ethertype_qinq); ++tags) {
+        if (frame.size() - at < vlan_tag) return bad(d, Drop::truncated);
+        const auto id = static_cast<std::uint16_t>(get16(frame.data() + at) & 0x0fff);
+        if (d.vlan == 0) d.vlan = id;
+        d.ethertype = get16(frame.data() + at + 2);
+        at += vlan_tag;
+    }
+    if (d.ethertype == ethertype_ipv4) return decode_ipv4(d, frame, at, options);
+    if (d.ethertype == ethertype_ipv6) decode_ipv6(d, frame, at);
+}
+
 // IPv4 header of a packet with `payload` octets behind it; `flags`: DF, MF and the offset in units of 8.
 void put_ipv4(std::uint8_t* ip, const FrameAddresses& a, std::size_t payload, std::uint16_t id, std::uint16_t flags, std::uint8_t hops,
               bool offload) noexcept {
@@ -126,10 +142,12 @@ void put_ipv4(std::uint8_t* ip, const FrameAddresses& a, std::size_t payload, st
     put16(ip + 6, flags);
     ip[8] = hops;
     ip[9] = protocol_udp;
-    put16(ip + 10, 0);
     put32(ip + 12, a.source.address.v4_host_order());
     put32(ip + 16, a.destination.address.v4_host_order());
-    if (!offload) put16(ip + 10, ip_checksum(ones_sum({ip, ipv4_header})));
+    // From the fields: read back, the header would have to leave the core first.
+    const auto fields = 0x4500 + static_cast<std::uint32_t>(payload + ipv4_header) + id + flags + (std::uint32_t{hops} << 8) +
+                        protocol_udp + address_sum(a.source.address) + address_sum(a.destination.address);
+    put16(ip + 10, offload ? 0 : ip_checksum(ones_sum({}, fields)));
 }
 
 void put_ipv6(std::uint8_t* ip, const FrameAddresses& a, std::size_t payload, std::uint8_t next, std::uint8_t hops) noexcept {
@@ -148,13 +166,15 @@ void put_ethernet(std::uint8_t* frame, const FrameAddresses& a) noexcept {
     put16(frame + 12, a.source.address.is_v4() ? ethertype_ipv4 : ethertype_ipv6);
 }
 
-// Fills everything but the checksum.
-std::uint8_t* put_udp(std::span<std::uint8_t> payload, const core::Endpoint& source, const core::Endpoint& destination) noexcept {
+std::uint8_t* put_udp(std::span<std::uint8_t> payload, const core::Endpoint& source, const core::Endpoint& destination,
+                      bool offload) noexcept {
     auto* udp = payload.data() - udp_header;
+    const auto length = static_cast<std::uint32_t>(payload.size() + udp_header);
     put16(udp, source.port);
     put16(udp + 2, destination.port);
-    put16(udp + 4, static_cast<std::uint32_t>(payload.size() + udp_header));
-    put16(udp + 6, 0);
+    put16(udp + 4, length);
+    const std::uint32_t pseudo = pseudo_header_sum(source.address, destination.address, length);
+    put16(udp + 6, offload ? pseudo : udp_checksum(ones_sum(payload, pseudo + source.port + destination.port + length)));
     return udp;
 }
 
@@ -162,20 +182,7 @@ std::uint8_t* put_udp(std::span<std::uint8_t> payload, const core::Endpoint& sou
 
 Decoded decode(std::span<const std::uint8_t> frame, const DecodeOptions& options) noexcept {
     Decoded d;
-    if (frame.size() < ethernet_header) return bad(d, Drop::truncated);
-    d.ethernet_destination = mac_at(frame.data());
-    d.ethernet_source = mac_at(frame.data() + 6);
-    std::size_t at = ethernet_header;
-    d.ethertype = get16(frame.data() + 12);
-    for (int tags = 0; tags < 2 && (d.ethertype == ethertype_vlan || d.ethertype == ethertype_qinq); ++tags) {
-        if (frame.size() - at < vlan_tag) return bad(d, Drop::truncated);
-        const auto id = static_cast<std::uint16_t>(get16(frame.data() + at) & 0x0fff);
-        if (d.vlan == 0) d.vlan = id;
-        d.ethertype = get16(frame.data() + at + 2);
-        at += vlan_tag;
-    }
-    if (d.ethertype == ethertype_ipv4) return decode_ipv4(d, frame, at, options);
-    if (d.ethertype == ethertype_ipv6) return decode_ipv6(d, frame, at);
+    decode_ethernet(d, frame, options);
     return d;
 }
 
@@ -200,11 +207,8 @@ bool udp_checksum_ok(std::span<const std::uint8_t> frame, const Decoded& d) noex
 
 std::size_t encode_headers(std::span<std::uint8_t> payload, const FrameAddresses& a, const EncodeOptions& options) noexcept {
     assert(a.source.address.family() == a.destination.address.family());
-    auto* udp = put_udp(payload, a.source, a.destination);
+    auto* udp = put_udp(payload, a.source, a.destination, options.checksum_offload);
     const auto udp_length = payload.size() + udp_header;
-    const auto pseudo = pseudo_header_sum(a.source.address, a.destination.address, static_cast<std::uint32_t>(udp_length));
-    put16(udp + 6, options.checksum_offload ? pseudo : udp_checksum(ones_sum({udp, udp_length}, pseudo)));
-
     const auto family = a.source.address.family();
     auto* ip = udp - ip_header_length(family);
     if (family == Family::ipv4) {
@@ -218,10 +222,7 @@ std::size_t encode_headers(std::span<std::uint8_t> payload, const FrameAddresses
 }
 
 std::size_t encode_udp(std::span<std::uint8_t> payload, const core::Endpoint& source, const core::Endpoint& destination) noexcept {
-    auto* udp = put_udp(payload, source, destination);
-    const auto length = payload.size() + udp_header;
-    const auto pseudo = pseudo_header_sum(source.address, destination.address, static_cast<std::uint32_t>(length));
-    put16(udp + 6, udp_checksum(ones_sum({udp, length}, pseudo)));
+    put_udp(payload, source, destination, false);
     return udp_header;
 }
 

@@ -10,16 +10,17 @@ namespace sipfront::dpdk {
 namespace {
 
 constexpr std::uint64_t ns_per_second = 1'000'000'000;
+// So many that the factor, rounded up, adds less than a nanosecond in ten years, and that it fits from 63 MHz on.
+constexpr int fraction_bits = 60;
+__extension__ using Product = unsigned __int128;
 
 }  // namespace
 
-TickScale::TickScale(std::uint64_t hz) noexcept : hz_{hz}, ns_per_cycle_{(ns_per_second << 32) / hz} {}
+TickScale::TickScale(std::uint64_t hz) noexcept
+    : hz_{hz}, ns_per_cycle_{static_cast<std::uint64_t>(((static_cast<Product>(ns_per_second) << fraction_bits) + hz - 1) / hz)} {}
 
 core::Duration TickScale::duration(std::uint64_t cycles) const noexcept {
-    // Whole seconds apart, so that neither the product overflows nor the rounding of the factor adds up.
-    const auto seconds = cycles / hz_;
-    const auto rest = cycles % hz_;
-    return core::Duration{static_cast<core::Duration::rep>(seconds * ns_per_second + ((rest * ns_per_cycle_) >> 32))};
+    return core::Duration{static_cast<core::Duration::rep>((static_cast<Product>(cycles) * ns_per_cycle_) >> fraction_bits)};
 }
 
 std::uint64_t TickScale::cycles(core::Duration d) const noexcept {

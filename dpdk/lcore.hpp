@@ -19,7 +19,7 @@ public:
 
 private:
     std::uint64_t hz_;
-    std::uint64_t ns_per_cycle_;  // 2^32 times
+    std::uint64_t ns_per_cycle_;  // 2^60 times
 };
 
 // The clock of the data plane; every thread that makes ticks uses a copy of the same one. Starts at CLOCK_MONOTONIC and goes on by the

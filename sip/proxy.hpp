@@ -225,7 +225,8 @@ private:
                            std::uint32_t cseq, std::string_view extra);
 
     // --- proxy_reply.cpp
-    core::Flow reply_flow(const TopVia& via, const core::Flow& in) const noexcept;
+    // Of the remote end that a response goes to; all else is as the request came in.
+    static std::uint16_t reply_port(const TopVia& via, const core::Flow& in) noexcept;
     // `text`: what `via` is an index of.
     static void write_top_via(TextBuilder& b, std::string_view text, const TopVia& via, const core::Flow& in);
     void reply(const Message& m, const core::Flow& in, int code, std::string_view reason, LocalReply why, std::string_view extra = {});

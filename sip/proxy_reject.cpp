@@ -59,7 +59,7 @@ void Proxy::reject(const Glance& g, const core::Flow& in, std::uint64_t server_k
     for (std::size_t i = 0; i < g.via_count; ++i) b << g.vias[i];
     b << g.from << g.to << ";tag=" << std::string_view{tag, sizeof tag} << "\r\n" << g.call_id_line << g.cseq << extra << rejections_.end;
     if (b.overflowed()) return drop(ProxyDrop::too_large);
-    out_.commit(b.size(), reply_flow(g.via, in));
+    out_.commit(b.size(), in).remote.port = reply_port(g.via, in);
     counters_.local_replies[LocalReply::overload_rejected].add();
     counters_.responses_out[5].add();
 }

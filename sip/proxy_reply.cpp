@@ -34,13 +34,11 @@ void Proxy::write_top_via(TextBuilder& b, std::string_view text, const TopVia& v
     if (need_received && !via.received) b << ";received=" << client.address.view();
 }
 
-core::Flow Proxy::reply_flow(const TopVia& via, const core::Flow& in) const noexcept {
-    auto flow = in;
-    if (core::is_reliable(in.transport)) return flow;
+std::uint16_t Proxy::reply_port(const TopVia& via, const core::Flow& in) noexcept {
     // RFC 3581 §4 with rport; §18.2.2 without: the source address, the sent-by port. maddr is not obeyed: it would let
     // anyone aim our replies.
-    if (!via.has_rport) flow.remote.port = via.port != 0 ? via.port : core::default_port(in.transport);
-    return flow;
+    if (core::is_reliable(in.transport) || via.has_rport) return in.remote.port;
+    return via.port != 0 ? via.port : core::default_port(in.transport);
 }
 
 std::string_view Proxy::status_line(int code, std::string_view reason) noexcept {
@@ -127,7 +125,7 @@ void Proxy::answer_again(const Request& r, std::string_view residue) {
     write_repeated(b, r.m, residue.substr(head.status_line, head.tag));
     b << residue.substr(head.status_line + head.tag);
     if (b.overflowed()) return drop(ProxyDrop::too_large);
-    out_.commit(b.size(), reply_flow(r.m.top_via(), r.in));
+    out_.commit(b.size(), r.in).remote.port = reply_port(r.m.top_via(), r.in);
     counters_.responses_out[static_cast<std::size_t>(residue[8] - '0')].add();
 }
 
@@ -141,7 +139,7 @@ void Proxy::reply(const Message& m, const core::Flow& in, int code, std::string_
     b << "\r\n";
     write_reply(b, m, code, extra);
     if (b.overflowed()) return drop(ProxyDrop::too_large);
-    out_.commit(b.size(), reply_flow(m.top_via(), in));
+    out_.commit(b.size(), in).remote.port = reply_port(m.top_via(), in);
     counters_.local_replies[why].add();
     counters_.responses_out[static_cast<std::size_t>(code / 100)].add();
 }

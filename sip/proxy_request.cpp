@@ -369,7 +369,8 @@ void Proxy::start(Request& r, NextHop& hop) {
     t->call_id_hash = r.call_id_hash;
     t->cseq = m.cseq().number;
     t->started = r.now;
-    t->reply = reply_flow(m.top_via(), r.in);
+    t->reply = r.in;
+    t->reply.remote.port = reply_port(m.top_via(), r.in);
     t->target = hop.out;
     t->tried[0] = hop.caller_in_cluster ? core::no_destination : hop.destination;
     t->server_state = t->is_invite() ? fsm::State::proceeding : fsm::State::trying;

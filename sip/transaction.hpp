@@ -57,16 +57,15 @@ struct Transaction {
     std::uint32_t server_interval_ms = 0, client_interval_ms = 0;
     std::uint16_t top_length = 0;  // octets of Via and Record-Route that we put behind the start line
     std::array<core::DestinationId, max_attempts> tried{};
+    // A word away from client_state: read as one, they would keep whoever has just written one of them waiting.
+    fsm::State server_state = fsm::State::terminated;
     std::uint8_t attempt = 0;             // of the current branch
     std::uint8_t last_attempt = 0;        // tried[0..last_attempt] were used
     std::uint8_t cancelled_attempts = 0;  // bit a: a CANCEL went out for attempt a
     Kind kind = Kind::request;
     Route route = Route::fixed;
     Method method = Method::unknown;
-    // Not side by side: read as one, they would keep whoever has just written one of them waiting.
-    fsm::State server_state = fsm::State::terminated;
-    bool cancelled = false;  // the client wants it ended: no new attempt
-    fsm::State client_state = fsm::State::terminated;
+    bool cancelled = false;         // the client wants it ended: no new attempt
     bool provisional_seen = false;  // above 100
     bool initial = false;           // creates a dialog (or is outside of any)
     bool record_routed = false;
@@ -74,6 +73,7 @@ struct Transaction {
     bool tagless = false;      // the request's To had no tag
     bool old_branch = false;   // the request's branch is RFC 2543's: responses do not lead back to its key
     bool ack_kept = false;     // `request` holds the ACK, for retransmitted finals
+    fsm::State client_state = fsm::State::terminated;
 
     Transaction() {
         due.fill(core::Tick::max());
