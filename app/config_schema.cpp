@@ -111,6 +111,8 @@ void bind_sip(Binder& b, sip::ProxyConfig& p) {
     b.flag("count_outbound", p.count_outbound);
     b.choice("cluster_to_self", p.cluster_to_self,
              {{"reject", sip::SelfPolicy::reject}, {"balance_elsewhere", sip::SelfPolicy::balance_elsewhere}});
+    b.choice("path", p.path,
+             {{"always", sip::PathPolicy::always}, {"supported", sip::PathPolicy::supported}, {"off", sip::PathPolicy::off}});
     b.text("server_name", p.server_name);
     b.number("max_transactions", p.max_transactions, 1'024, 1LL << 26);
     b.number("max_dialogs", p.max_dialogs, 1'024, 1LL << 26);

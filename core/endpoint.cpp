@@ -300,6 +300,14 @@ bool Prefix::contains(const IpAddress& a) const noexcept {
 
 std::string Prefix::to_string() const { return address.to_string() + '/' + std::to_string(length); }
 
+bool IpAddress::is_private() const noexcept {
+    static constexpr auto prefix = [](std::uint32_t address, std::uint8_t length) { return Prefix{IpAddress::v4(address), length}; };
+    if (is_v6()) return (bytes_[0] & 0xfe) == 0xfc || (bytes_[0] == 0xfe && (bytes_[1] & 0xc0) == 0x80);
+    static constexpr std::array prefixes = {prefix(0x0a000000, 8), prefix(0xac100000, 12), prefix(0xc0a80000, 16), prefix(0x64400000, 10),
+                                            prefix(0xa9fe0000, 16)};
+    return std::ranges::any_of(prefixes, [this](const Prefix& p) { return p.contains(*this); });
+}
+
 std::size_t EndpointHash::operator()(const IpAddress& a) const noexcept { return hash_address(a, 0); }
 std::size_t EndpointHash::operator()(const Endpoint& e) const noexcept { return hash_address(e.address, std::uint64_t{e.port} + 3); }
 

@@ -65,6 +65,8 @@ public:
     }
     // 4 or 16 octets in network order.
     [[nodiscard]] std::span<const std::uint8_t> bytes() const noexcept { return {bytes_.data(), is_v4() ? 4U : 16U}; }
+    // Means something behind a NAT only: RFC 1918, RFC 6598, RFC 4193, link-local.
+    [[nodiscard]] bool is_private() const noexcept;
     [[nodiscard]] bool is_multicast() const noexcept { return is_v4() ? (bytes_[0] & 0xf0) == 0xe0 : is_v6() && bytes_[0] == 0xff; }
 
     // Writes the text form without brackets, at most max_text octets; returns the length.

@@ -28,6 +28,8 @@ struct Timers {
 
 enum class MethodPolicy : std::uint8_t { balance, dispatch, reject };
 enum class SelfPolicy : std::uint8_t { reject, balance_elsewhere };
+// Path in REGISTER (RFC 3327): in all, in those whose client says `Supported: path`, in none.
+enum class PathPolicy : std::uint8_t { always, supported, off };
 
 // A local socket for SIP.
 struct Listener {
@@ -47,6 +49,7 @@ struct ProxyConfig {
     bool append_fromtag = true;            // ;ftag= in Record-Route, as the peers do
     bool loop_detection = true;
     SelfPolicy cluster_to_self = SelfPolicy::reject;
+    PathPolicy path = PathPolicy::always;
     std::array<MethodPolicy, static_cast<std::size_t>(Method::count_)> methods = [] {
         std::array<MethodPolicy, static_cast<std::size_t>(Method::count_)> m{};
         m.fill(MethodPolicy::reject);

@@ -76,7 +76,9 @@ std::string_view name(ProxyEvent e) noexcept {
                                                                    "transaction_timeout",
                                                                    "ack_timeout",
                                                                    "status_503_translated",
-                                                                   "extra_success"});
+                                                                   "extra_success",
+                                                                   "path_added",
+                                                                   "flow_followed"});
     return pick(names, e);
 }
 

@@ -149,7 +149,9 @@ private:
         std::string_view routes{};  // Route values to put in (repair); empty: none
         DialogHandle dialog{};
         bool record_route = false;
+        bool path = false;
         bool caller_in_cluster = false;
+        bool by_flow = false;            // along a flow token
         bool follow_next_route = false;  // the next hop is the first foreign Route
         int code = 0;                    // not 0: reply this instead
         std::string_view reason{};
@@ -179,6 +181,8 @@ private:
     void route_towards_client(const Request& r, const RouteCookie& c, NextHop& hop);
     void repair_route(const Request& r, Dialog& d, NextHop& hop);
     void route_from_cluster(const Request& r, NextHop& hop);
+    void route_by_flow(const Request& r, NextHop& hop);
+    [[nodiscard]] bool wants_path(const Request& r) const noexcept;
     void route_balanced(const Request& r, Transaction::Route how, NextHop& hop);
     static void refuse(NextHop& hop, int code, std::string_view reason, LocalReply why) noexcept;
     // Fills hop.out for a target address; refuses when no listener fits or the target is ourselves.
@@ -191,6 +195,8 @@ private:
     // `in`: where the request came from, when it is to be record-routed; nullptr for a Via alone.
     std::string_view make_top(const core::Flow& out, std::string_view branch, const Dialog* d, const core::Flow* in,
                               const CallIdentity& call, std::string_view caller_tag);
+    // Via and our Path, for a REGISTER that came by `client`.
+    std::string_view make_register_top(const core::Flow& out, std::string_view branch, const core::Flow& client);
     void edit_received(EditList& edits, const Message& m, const core::Flow& in, const Shown& client);
     void edit_max_forwards(EditList& edits, const Message& m);
     void edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const Shown* client);

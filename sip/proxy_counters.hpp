@@ -89,6 +89,8 @@ enum class ProxyEvent : std::uint8_t {
     ack_timeout,
     status_503_translated,
     extra_success,
+    path_added,
+    flow_followed,
     count_
 };
 std::string_view name(ProxyEvent e) noexcept;

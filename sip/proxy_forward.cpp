@@ -79,6 +79,23 @@ std::string_view Proxy::make_top(const core::Flow& out, std::string_view branch,
     return b.view();
 }
 
+// RFC 3327 §5.2, RFC 5626 §5.1: one value, or two where the socket changes, the outgoing one's on top, as of Record-Route.
+std::string_view Proxy::make_register_top(const core::Flow& out, std::string_view branch, const core::Flow& client) {
+    constexpr std::size_t room = 512;
+    const auto span = scratch_.take(room);
+    const auto* outgoing = sockets_.of(out);
+    const auto* incoming = sockets_.of(client);
+    if (span.empty() || outgoing == nullptr || incoming == nullptr) return {};
+    const auto token = make_flow_token({client.remote, client.transport, client.connection}, keys_);
+    TextBuilder b{span};
+    b << outgoing->via << branch << "\r\n";
+    if (incoming != outgoing) b << "Path: <sip:" << outgoing->path_uri << "\r\n";
+    b << "Path: <sip:" << token.view() << "@" << incoming->path_uri << "\r\n";
+    if (b.overflowed()) return {};
+    scratch_.give_back(room - b.size());
+    return b.view();
+}
+
 // Nobody outside sets what the cluster trusts, and what the cluster trusts never leaves it.
 void Proxy::edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const Shown* client) {
     if (from == core::Zone::cluster && to == core::Zone::cluster) return;
@@ -106,7 +123,10 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     if (t != nullptr) branch.transaction = transactions_.handle_of(*t);
     const auto text = make_branch(branch, {r.call, m.cseq().number, m.at(m.top_via().branch)}, keys_);
 
-    const auto top = make_top(hop.out, text.view(), dialogs_.get(hop.dialog), hop.record_route ? &r.in : nullptr, r.call, m.from_tag());
+    const auto top =
+        hop.path ? make_register_top(hop.out, text.view(), r.in)
+                 : make_top(hop.out, text.view(), dialogs_.get(hop.dialog), hop.record_route ? &r.in : nullptr, r.call, m.from_tag());
+    if (hop.path) count(ProxyEvent::path_added);
     edits.insert(m.headers_begin(), top);
 
     edit_received(edits, m, r.in, r.client);
@@ -213,9 +233,10 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     const auto old = read_branch(image_.at(image_.top_via().branch));
     branch.loop = old ? old->loop : 0;
     const auto text = make_branch(branch, {identity(image_, t.call_id_hash), image_.cseq().number, branch_below_top(image_)}, keys_);
-    const auto client = d != nullptr ? sockets_.flow(d->client) : t.reply;
-    const auto top =
-        make_top(hop.out, text.view(), d, t.record_routed ? &client : nullptr, identity(image_, t.call_id_hash), image_.from_tag());
+    const auto client = d != nullptr ? sockets_.flow(d->client) : t.path ? registered_flow(image_, sockets_, keys_) : t.reply;
+    const auto top = t.path ? make_register_top(hop.out, text.view(), client)
+                            : make_top(hop.out, text.view(), d, t.record_routed ? &client : nullptr, identity(image_, t.call_id_hash),
+                                       image_.from_tag());
     EditList edits{image_};
     edits.replace(image_.headers_begin(), image_.headers_begin() + t.top_length, top);
     const auto room = hop.code == 0 && !top.empty() && !edits.overflowed() ? out_.reserve(edits.size()) : std::span<char>{};

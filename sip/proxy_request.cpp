@@ -29,18 +29,6 @@ constexpr bool forms_dialog(Method m) noexcept {
     return m == Method::invite || m == Method::subscribe || m == Method::refer || m == Method::unknown;
 }
 
-// Addresses that mean something behind a NAT only: RFC 1918, RFC 6598, RFC 4193, link-local.
-bool is_private(const core::IpAddress& a) noexcept {
-    static constexpr auto prefix = [](std::uint32_t address, std::uint8_t length) {
-        return core::Prefix{core::IpAddress::v4(address), length};
-    };
-    if (a.is_v6()) return (a.bytes()[0] & 0xfe) == 0xfc || (a.bytes()[0] == 0xfe && (a.bytes()[1] & 0xc0) == 0x80);
-    for (const auto& p :
-         {prefix(0x0a000000, 8), prefix(0xac100000, 12), prefix(0xc0a80000, 16), prefix(0x64400000, 10), prefix(0xa9fe0000, 16)})
-        if (p.contains(a)) return true;
-    return false;
-}
-
 }  // namespace
 
 Proxy::Proxy(const Parts& p)
@@ -311,15 +299,20 @@ DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
     d->host = hop.caller_in_cluster ? r.in : hop.out;
     d->client = hop.caller_in_cluster ? hop.out : r.in;
     if (!hop.caller_in_cluster) {
-        // A client whose Via or Contact does not show the address its packets come from sits behind a NAT.
+        // A client whose Via or Contact does not show the address its packets come from sits behind a NAT. A carrier does not: its
+        // private addresses are those of the interconnection.
         const auto hides = [&](std::string_view shown) {
             const auto uri = parse_uri(shown);
             if (!uri || r.client.is(uri->host, r.in.remote.address)) return false;
             const auto address = uri->address();
-            return address && is_private(*address);
+            return address && address->is_private();
         };
-        d->symmetric = core::is_reliable(r.in.transport) || !r.client.is(m.at(m.top_via().host), r.in.remote.address) ||
-                       (name_addr && hides(name_addr->uri));
+        d->symmetric = core::is_reliable(r.in.transport) ||
+                       (r.in.zone == core::Zone::outside &&
+                        (!r.client.is(m.at(m.top_via().host), r.in.remote.address) || (name_addr && hides(name_addr->uri))));
+    } else {
+        // Along a flow token, unless the Request-URI shows that very address: then a later Contact may move the client.
+        d->symmetric = core::is_reliable(hop.out.transport) || (hop.by_flow && r.uri.address() != hop.out.remote.address);
     }
     ++early_dialogs_;
     count(ProxyEvent::dialog_created);
@@ -358,12 +351,14 @@ void Proxy::start(Request& r, NextHop& hop) {
         }
     }
     hop.record_route = initial && forms_dialog(m.method());
+    hop.path = hop.route == Transaction::Route::dispatched && m.method() == Method::register_ && wants_path(r);
     t->kind = m.method() == Method::invite ? Transaction::Kind::invite : Transaction::Kind::request;
     t->method = m.method();
     t->route = hop.route;
     t->initial = t->tagless = initial;
     t->old_branch = !has_magic_cookie(m.at(m.top_via().branch));
     t->record_routed = hop.record_route;
+    t->path = hop.path;
     t->dialog = hop.dialog;
     if (const auto* d = dialogs_.get(hop.dialog); d != nullptr && m.method() == Method::bye) t->dialog_key = d->key;
     t->call_id_hash = r.call_id_hash;

@@ -318,6 +318,11 @@ void Proxy::confirm_dialog(Transaction& t, const Message& m, core::Tick now) {
         if (!b.overflowed()) put(DialogText::callee_routes, b.view());
     }
     dialogs_.set_texts(*d, texts);
+    if (d->caller_in_cluster && t.target.zone == core::Zone::outside) {
+        const auto contact = parse_uri(texts[static_cast<std::size_t>(DialogText::callee_contact)]);
+        const auto address = contact ? contact->address() : std::nullopt;
+        if (address && address->is_private() && *address != d->client.remote.address) d->symmetric = true;
+    }
     d->state = DialogState::confirmed_no_ack;
     --early_dialogs_;
     dialogs_.expire_at(*d, now + core::Duration{config_.timers.dialog_timeout});

@@ -4,6 +4,18 @@
 #include "sip/text_builder.hpp"
 
 namespace sipfront::sip {
+namespace {
+
+bool lists(const Message& m, HeaderId header, std::string_view token) noexcept {
+    for (const auto* h = m.first(header); h != nullptr; h = m.next(h)) {
+        auto rest = m.at(h->value);
+        for (std::string_view one; next_value(rest, one);)
+            if (iequals(one, token)) return true;
+    }
+    return false;
+}
+
+}  // namespace
 
 void Proxy::refuse(NextHop& hop, int code, std::string_view reason, LocalReply why) noexcept {
     hop.code = code;
@@ -126,7 +138,7 @@ void Proxy::route_towards_client(const Request& r, const RouteCookie& c, NextHop
     } else if (sockets_.named_by(r.uri) != nullptr) {
         if (const auto* d = dialogs_.get(hop.dialog))
             hop.uri = d->get(d->caller_in_cluster ? DialogText::callee_contact : DialogText::caller_contact);
-    } else if (!c.symmetric) {
+    } else if (const auto* d = dialogs_.get(hop.dialog); !c.symmetric && (d == nullptr || !d->symmetric)) {
         target = numeric_target(r.uri);
     }
     const bool by_flow = !target;
@@ -182,6 +194,7 @@ void Proxy::repair_route(const Request& r, Dialog& d, NextHop& hop) {
 void Proxy::route_from_cluster(const Request& r, NextHop& hop) {
     hop.caller_in_cluster = true;
     hop.destination = router_.find(r.in.remote, r.in.transport);
+    if (r.routes.flow_present) return route_by_flow(r, hop);
     if (!r.routes.next.empty()) {
         const auto uri = parse_uri(r.routes.next_uri);
         const auto target = uri ? numeric_target(*uri) : std::nullopt;
@@ -197,6 +210,23 @@ void Proxy::route_from_cluster(const Request& r, NextHop& hop) {
     const auto target = numeric_target(r.uri);
     if (!target) return refuse(hop, 478, "Unresolvable Destination", LocalReply::unresolvable);
     return aim(hop, *target, r.in, r.routes.towards);
+}
+
+// To a registered client, along the Path that its REGISTER got from us (RFC 5626 §5.3.1). What further Route there is lies behind
+// that flow.
+void Proxy::route_by_flow(const Request& r, NextHop& hop) {
+    if (!r.routes.flow) return refuse(hop, 403, "Forbidden (flow token does not verify)", LocalReply::forbidden_route);
+    hop.by_flow = true;
+    hop.follow_next_route = !r.routes.next.empty();
+    aim(hop, {.destination = core::no_destination, .remote = r.routes.flow->client, .transport = r.routes.flow->transport}, r.in,
+        r.routes.towards);
+    hop.out.connection = r.routes.flow->connection;
+    if (hop.code == 0) count(ProxyEvent::flow_followed);
+}
+
+bool Proxy::wants_path(const Request& r) const noexcept {
+    if (config_.path != PathPolicy::supported) return config_.path == PathPolicy::always;
+    return lists(r.m, HeaderId::supported, "path");
 }
 
 void Proxy::route_balanced(const Request& r, Transaction::Route how, NextHop& hop) {

@@ -27,10 +27,10 @@ struct RouteValue {
     std::string_view uri_text;
 };
 
-// Walks the values of all Route headers in order; false from `f` ends the walk.
+// Walks the values of all Route or Path headers in order; false from `f` ends the walk.
 template <class F>
-bool for_each_route(const Message& m, F&& f) noexcept {
-    for (const auto* h = m.first(HeaderId::route); h != nullptr; h = m.next(h)) {
+bool for_each_route(const Message& m, HeaderId header, F&& f) noexcept {
+    for (const auto* h = m.first(header); h != nullptr; h = m.next(h)) {
         auto rest = m.at(h->value);
         for (std::string_view one; next_value(rest, one);) {
             const auto name_addr = parse_name_addr(one);
@@ -75,7 +75,7 @@ void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, con
         return;
     }
     RouteValue last;
-    const bool ok = for_each_route(m, [&](const RouteValue& v) {
+    const bool ok = for_each_route(m, HeaderId::route, [&](const RouteValue& v) {
         last = v;
         if (!info.next.empty()) return info.strict_upstream;  // a strict upstream needs the very last value
         const auto* own = sockets.named_by(v.uri);
@@ -83,6 +83,10 @@ void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, con
             info.own[info.own_count++] = {v.header, v.value};
             info.towards = own;
             take_cookie(info, m, call, v.uri.param("sf"), keys);
+            if (!info.flow_present && v.uri.user.starts_with(flow_mark)) {
+                info.flow_present = true;
+                info.flow = open_flow_token(v.uri.user, keys);
+            }
             return true;
         }
         info.next = v.value;
@@ -97,6 +101,23 @@ void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, con
         info.target_uri = last.uri_text;
         if (info.next == last.value) info.next = info.next_uri = {};
     }
+}
+
+core::Flow registered_flow(const Message& m, const Sockets& sockets, const core::KeyRing& keys) noexcept {
+    core::Flow flow;
+    for_each_route(m, HeaderId::path, [&](const RouteValue& v) {
+        const auto* own = sockets.named_by(v.uri);
+        const auto token = own != nullptr ? open_flow_token(v.uri.user, keys) : std::nullopt;
+        if (token) {
+            flow.local = own->listener.local;
+            flow.listener = own->listener.id;
+            flow.remote = token->client;
+            flow.transport = token->transport;
+            flow.connection = token->connection;
+        }
+        return own != nullptr && !token;
+    });
+    return flow;
 }
 
 bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept {

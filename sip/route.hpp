@@ -41,7 +41,9 @@ struct RouteInfo {
     bool cookie_present = false;          // an own value had `sf=`, valid or not
     const RouteCookie* cookie = nullptr;  // the one that verified: read_own_route()'s, or `read`
     std::optional<RouteCookie> read;
-    bool from_caller = true;      // which tag the cookie verified with
+    bool from_caller = true;    // which tag the cookie verified with
+    bool flow_present = false;  // an own value had a flow token, valid or not: the topmost one, which we put on top
+    std::optional<FlowToken> flow;
     std::string_view next;        // the first Route value that is not ours; empty when none is left
     std::string_view next_uri;    // its addr-spec
     bool next_is_strict = false;  // it lacks `lr`
@@ -57,6 +59,9 @@ struct RouteInfo {
 // Request-URI, `call` its Call-ID, `own` what read_own_route() said.
 void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own, const Sockets& sockets,
                  const core::KeyRing& keys, RouteInfo& info) noexcept;
+
+// The flow that our Path in a REGISTER of ours names. `local` is empty when there is none.
+core::Flow registered_flow(const Message& m, const Sockets& sockets, const core::KeyRing& keys) noexcept;
 
 // Whether any Via below the top one is ours with the same loop part: the request came around unchanged (§16.3 step 4).
 bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept;

@@ -16,12 +16,13 @@ std::optional<core::Endpoint> endpoint_of(const Uri& uri, std::optional<core::Tr
 }
 
 Socket make_socket(const Listener& l) {
-    Socket s{l, l.local.to_string(), {}, {}};
+    Socket s{.listener = l, .sent_by = l.local.to_string()};
     s.host_length = s.sent_by.rfind(':');
     s.via.append("Via: SIP/2.0/").append(core::via_name(l.transport)).append(" ").append(s.sent_by).append(";branch=");
-    s.record_route = "Record-Route: <sip:" + s.sent_by;
-    if (l.transport != core::Transport::udp) s.record_route.append(";transport=").append(core::param_name(l.transport));
-    s.record_route += ";lr;sf=";
+    auto hostport = s.sent_by;
+    if (l.transport != core::Transport::udp) hostport.append(";transport=").append(core::param_name(l.transport));
+    s.record_route = "Record-Route: <sip:" + hostport + ";lr;sf=";
+    s.path_uri = hostport + ";lr>";
     return s;
 }
 

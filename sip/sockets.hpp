@@ -20,6 +20,7 @@ struct Socket {
     std::string sent_by;       // "10.77.0.100:5060"
     std::string via;           // "Via: SIP/2.0/UDP 10.77.0.100:5060;branch="
     std::string record_route;  // "Record-Route: <sip:10.77.0.100:5060;lr;sf="
+    std::string path_uri;      // "10.77.0.100:5060;lr>": behind a Path URI's user part
     std::size_t host_length = 0;
 
     [[nodiscard]] std::string_view host() const noexcept { return {sent_by.data(), host_length}; }

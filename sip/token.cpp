@@ -155,6 +155,13 @@ bool read_branch_octets(std::string_view branch, BranchOctets& octets) noexcept 
     return true;
 }
 
+std::uint64_t flow_mac(const std::uint8_t* payload, std::size_t n, const core::Key& key) noexcept {
+    core::SipHasher24 h{key.mac};
+    h.update("flow-tok");  // no branch and no cookie hashes as one of these
+    h.update(as_text(payload, n));
+    return h.finish();
+}
+
 enum CookieFlag : std::uint8_t { caller_in_cluster = 1, host_v6 = 2, client_v6 = 4, symmetric_flow = 8 };
 
 }  // namespace
@@ -304,6 +311,51 @@ bool open_cookie(std::string_view text, const CallIdentity& call, std::string_vi
     if (core::is_reliable(c.client_transport)) c.connection = core::ConnectionId{r.get<std::uint32_t>()};
     if (r.failed() || r.left() != 0) found.reset();
     return found.has_value();
+}
+
+namespace {
+
+// key, family and transport, an IPv6 endpoint, a connection, the MAC
+constexpr std::size_t longest_flow = 2 + 18 + 4 + 8;
+
+}  // namespace
+
+FlowTokenText make_flow_token(const FlowToken& f, const core::KeyRing& keys) noexcept {
+    const auto& key = keys.signing();
+    std::uint8_t octets[longest_flow];
+    Writer w{octets};
+    w.put(key.id);
+    w.put(static_cast<std::uint8_t>((f.client.address.is_v6() ? 1 : 0) | (core::raw(f.transport) << 4)));
+    w.put(f.client);
+    if (core::is_reliable(f.transport)) w.put(core::raw(f.connection));
+    w.put(flow_mac(octets, w.length(), key));
+
+    FlowTokenText text;
+    static_assert(flow_mark.size() + (sizeof octets * 4 + 2) / 3 <= sizeof text.chars);
+    std::memcpy(text.chars.data(), flow_mark.data(), flow_mark.size());
+    text.length = flow_mark.size() + base64url_encode(octets, w.length(), text.chars.data() + flow_mark.size());
+    return text;
+}
+
+std::optional<FlowToken> open_flow_token(std::string_view user, const core::KeyRing& keys) noexcept {
+    constexpr std::size_t shortest = 2 + 6 + 8;
+    std::uint8_t octets[longest_flow];
+    if (!user.starts_with(flow_mark)) return std::nullopt;
+    const auto n = base64url_decode(user.substr(flow_mark.size()), octets, sizeof octets);
+    if (n < shortest) return std::nullopt;
+    const auto* key = keys.find(octets[0]);
+    std::uint64_t mac;
+    std::memcpy(&mac, octets + n - sizeof mac, sizeof mac);
+    if (key == nullptr || flow_mac(octets, n - sizeof mac, *key) != mac) return std::nullopt;
+
+    Reader r{octets + 1, n - 1 - sizeof mac};
+    FlowToken f;
+    const auto flags = r.get<std::uint8_t>();
+    f.transport = static_cast<core::Transport>(flags >> 4 & 3);
+    r.get(f.client, (flags & 1) != 0);
+    if (core::is_reliable(f.transport)) f.connection = core::ConnectionId{r.get<std::uint32_t>()};
+    if (r.failed() || r.left() != 0) return std::nullopt;
+    return f;
 }
 
 TokenText<16> make_local_tag(std::string_view call_id, std::string_view from_tag, std::string_view branch,

@@ -104,6 +104,20 @@ CookieText make_cookie(const RouteCookie& c, const CallIdentity& call, std::stri
 bool open_cookie(std::string_view text, const CallIdentity& call, std::string_view caller_tag, const core::KeyRing& keys,
                  std::optional<RouteCookie>& found) noexcept;
 
+// The user part of the URI of our Path (RFC 3327, RFC 5626 §5.1): the flow on which a registered client is reached. Any node
+// of the pair opens it. `sf.` + 22 characters for UDP over IPv4.
+struct FlowToken {
+    core::Endpoint client;
+    core::Transport transport = core::Transport::udp;
+    core::ConnectionId connection = core::no_connection;
+};
+inline constexpr std::string_view flow_mark = "sf.";
+using FlowTokenText = TokenText<64>;
+
+FlowTokenText make_flow_token(const FlowToken& f, const core::KeyRing& keys) noexcept;
+// nullopt: malformed, unknown key, or tampered with. Whether `user` is meant as a token at all, its mark tells.
+std::optional<FlowToken> open_flow_token(std::string_view user, const core::KeyRing& keys) noexcept;
+
 // A To tag for replies of our own: the same for each retransmission of one request (RFC 3261 §16.7, §8.2.6.2).
 TokenText<16> make_local_tag(std::string_view call_id, std::string_view from_tag, std::string_view branch,
                              const core::KeyRing& keys) noexcept;

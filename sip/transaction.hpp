@@ -69,6 +69,7 @@ struct Transaction {
     bool provisional_seen = false;  // above 100
     bool initial = false;           // creates a dialog (or is outside of any)
     bool record_routed = false;
+    bool path = false;         // a REGISTER with our Path
     bool answered_up = false;  // a response above 100 was forwarded
     bool tagless = false;      // the request's To had no tag
     bool old_branch = false;   // the request's branch is RFC 2543's: responses do not lead back to its key

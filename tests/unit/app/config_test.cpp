@@ -82,6 +82,7 @@ routes = [{ destination = "0.0.0.0/0", via = "10.77.0.1" }]
 image_bytes = 2097152
 failover_codes = [500, 503]
 cluster_to_self = "balance_elsewhere"
+path = "supported"
 methods = { subscribe = "dispatch" }
 trust = { strip = ["X-Token"] }
 [balancer]
@@ -104,6 +105,7 @@ probe = { jitter = 0, interval = "10s" }
     EXPECT_EQ(c.proxy.image_bytes, 2'097'152U);
     EXPECT_THAT(c.proxy.failover_codes, ElementsAre(500, 503));
     EXPECT_EQ(c.proxy.cluster_to_self, sip::SelfPolicy::balance_elsewhere);
+    EXPECT_EQ(c.proxy.path, sip::PathPolicy::supported);
     EXPECT_EQ(c.proxy.methods[static_cast<std::size_t>(sip::Method::subscribe)], sip::MethodPolicy::dispatch);
     EXPECT_EQ(c.proxy.methods[static_cast<std::size_t>(sip::Method::invite)], sip::MethodPolicy::balance);
     EXPECT_THAT(c.proxy.trust_strip, ElementsAre("X-Token"));

@@ -151,6 +151,13 @@ TEST(IpAddress, KnowsMulticast) {
     EXPECT_FALSE(IpAddress{}.is_multicast());
 }
 
+TEST(IpAddress, PrivateOnesMeanSomethingBehindANatOnly) {
+    for (const auto* text : {"10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.5", "100.64.0.1", "169.254.3.3", "fd00::1", "fe80::1"})
+        EXPECT_TRUE(IpAddress::parse(text)->is_private()) << text;
+    for (const auto* text : {"11.0.0.1", "172.32.0.1", "192.169.0.1", "100.128.0.1", "198.51.100.7", "2001:db8::1", "ff02::1"})
+        EXPECT_FALSE(IpAddress::parse(text)->is_private()) << text;
+}
+
 TEST(Endpoint, ParsesHostAndPort) {
     EXPECT_EQ(Endpoint::parse("10.77.0.1:5060"), (Endpoint{IpAddress::v4(0x0a4d0001), 5060}));
     EXPECT_EQ(Endpoint::parse("10.77.0.1", 5070)->port, 5070);

@@ -122,6 +122,37 @@ TEST(Cookie, AnyOtherTextIsRefused) {
     }
 }
 
+TEST(FlowToken, ComesBackAsItWasMade) {
+    for (const FlowToken& f : {FlowToken{*core::Endpoint::parse("198.51.100.7:40123"), core::Transport::udp, core::no_connection},
+                               FlowToken{*core::Endpoint::parse("[2001:db8::7]:5060"), core::Transport::udp, core::no_connection},
+                               FlowToken{*core::Endpoint::parse("[2001:db8::7]:5061"), core::Transport::tls, core::ConnectionId{77}}}) {
+        const auto text = make_flow_token(f, keys);
+        EXPECT_TRUE(text.view().starts_with(flow_mark));
+        const auto read = open_flow_token(text.view(), keys);
+        ASSERT_TRUE(read) << text.view();
+        EXPECT_EQ(read->client, f.client);
+        EXPECT_EQ(read->transport, f.transport);
+        EXPECT_EQ(read->connection, f.connection);
+        EXPECT_TRUE(open_flow_token(text.view(), after_rollover));
+        EXPECT_FALSE(open_flow_token(text.view(), after_retirement));
+    }
+    EXPECT_EQ(make_flow_token({.client = *core::Endpoint::parse("198.51.100.7:40123")}, keys).view().size(), 25U);
+}
+
+TEST(FlowToken, AnyOtherTextIsRefused) {
+    const auto text = std::string{make_flow_token({.client = *core::Endpoint::parse("198.51.100.7:40123")}, keys).view()};
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        auto other = text;
+        // The last character holds two bits only: another letter with the same ones says the same.
+        other[i] = i + 1 == text.size() ? (text[i] < 'Q' ? 'w' : 'A') : text[i] == 'A' ? 'B' : 'A';
+        EXPECT_FALSE(open_flow_token(other, keys)) << i;
+        EXPECT_FALSE(open_flow_token(text.substr(0, i), keys)) << i;
+    }
+    EXPECT_FALSE(open_flow_token(text + "A", keys));
+    std::optional<RouteCookie> cookie;
+    EXPECT_FALSE(open_cookie(text.substr(flow_mark.size()), "call@x", "tag", keys, cookie));
+}
+
 TEST(Base64Url, RoundTripsEveryLength) {
     std::mt19937 random{5};
     for (std::size_t n = 0; n < 64; ++n) {
