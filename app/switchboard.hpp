@@ -15,10 +15,15 @@
 
 namespace sipfront::app {
 
-// A message on its way to its owner, with the hash that named the owner.
+// A message on its way to its owner, with the hash that named the owner. An INVITE that names another dialog first visits the
+// worker that owns that one, and brings home which host holds it.
 struct Steered {
+    enum class Errand : std::uint8_t { handle, ask, answered };
+
     core::Inbound message;
     std::uint64_t call_id_hash = 0;
+    Errand errand = Errand::handle;
+    core::DestinationId holder = core::no_destination;
 };
 
 struct WorkerCommand {

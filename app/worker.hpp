@@ -90,7 +90,7 @@ public:
             if (peer == self_) continue;
             const auto n = shared_.switchboard.lane(peer, self_).drain(own_);
             stats_.counts[WorkerCount::steered_here].add(n);
-            handle({own_.data(), n}, peer);
+            handle({own_.data(), answer_asks({own_.data(), n}, peer)}, peer);
             standing = standing || n == own_.size();
             work += n;
         }
@@ -184,6 +184,8 @@ private:
                 if ((unsure >> i & 1) != 0 && errors[i] == sip::ParseError::none &&
                     admission_.judge(parsed_[i], part[i], leads_[i], share, now_))
                     continue;
+                if (errors[i] == sip::ParseError::none && seeks_holder(parsed_[i]) && !find_holder(parsed_[i], part[i])) continue;
+                leads_[i].holder = part[i].holder;
                 proxy_.handle(parsed_[i], errors[i], part[i].message.flow, part[i].call_id_hash, leads_[i], now_);
             }
         }
@@ -193,6 +195,49 @@ private:
             for (std::size_t i = 0; i < n; ++i) done[i] = messages[from + i].message;
             io_.release({done.data(), n});
         }
+    }
+
+    static bool seeks_holder(const sip::Message& m) noexcept {
+        constexpr auto named = sip::bit(sip::HeaderId::replaces) | sip::bit(sip::HeaderId::join) | sip::bit(sip::HeaderId::target_dialog);
+        return (m.present() & named) != 0 && m.method() == sip::Method::invite && m.to_tag().empty();
+    }
+
+    // False: the message is on its way to the worker that knows, and comes back.
+    bool find_holder(const sip::Message& m, Steered& s) {
+        const auto named = s.errand == Steered::Errand::answered ? std::nullopt : sip::named_dialog(m);
+        if (!named) return true;
+        const auto hash = shared_.steering.hash(named->call_id);
+        const auto owner = shared_.steering.owner(hash);
+        if (owner == self_) {
+            s.holder = proxy_.holder_of(*named, hash);
+            return true;
+        }
+        s.errand = Steered::Errand::ask;
+        if (shared_.switchboard.lane(self_, owner).try_post(s)) {
+            s.message.buffer = nullptr;
+        } else {
+            stats_.counts[WorkerCount::steer_drop].add();  // as of any other message that no mailbox takes
+        }
+        return false;
+    }
+
+    // Sends the questions of `peer` back with their answers; returns how many messages, now in front, are left to handle.
+    std::size_t answer_asks(std::span<Steered> messages, core::WorkerId peer) {
+        std::size_t left = 0;
+        for (auto& s : messages) {
+            if (s.errand != Steered::Errand::ask) {
+                messages[left++] = s;
+                continue;
+            }
+            auto& m = parsed_[0];
+            s.errand = Steered::Errand::answered;
+            if (m.parse(s.message.text()) == sip::ParseError::none)
+                if (const auto named = sip::named_dialog(m)) s.holder = proxy_.holder_of(*named, shared_.steering.hash(named->call_id));
+            if (shared_.switchboard.lane(self_, peer).try_post(s)) continue;
+            stats_.counts[WorkerCount::steer_drop].add();
+            io_.release({&s.message, 1});
+        }
+        return left;
     }
 
     // Zone, access list and rate of the source.

@@ -97,6 +97,12 @@ core::DestinationId Selector::find(const core::Endpoint& e, core::Transport t) c
     return snapshot_ != nullptr ? snapshot_->find(e, t) : core::no_destination;
 }
 
+std::optional<sip::Target> Selector::target_of(core::DestinationId d) const {
+    const auto* found = snapshot_ != nullptr ? snapshot_->find(d) : nullptr;
+    if (found == nullptr) return std::nullopt;
+    return sip::Target{.destination = d, .remote = found->identity.remote, .transport = found->identity.transport};
+}
+
 bool Selector::can_take_calls() const { return snapshot_ != nullptr && can_take_call(snapshot_->calls(), snapshot_->call_resources()); }
 
 std::size_t Selector::take_evidence(std::span<HealthEvent> out) noexcept {

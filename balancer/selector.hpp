@@ -56,6 +56,7 @@ public:
     void report(core::DestinationId d, sip::Outcome o) override;
     [[nodiscard]] core::Zone zone_of(const core::Endpoint& e) const override;
     [[nodiscard]] core::DestinationId find(const core::Endpoint& e, core::Transport t) const override;
+    [[nodiscard]] std::optional<sip::Target> target_of(core::DestinationId d) const override;
     [[nodiscard]] bool can_take_calls() const override;
 
     // As balance() and dispatch(), from plain values. `key`: what must stick, hashed (dispatch_key).

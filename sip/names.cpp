@@ -78,7 +78,8 @@ std::string_view name(ProxyEvent e) noexcept {
                                                                    "status_503_translated",
                                                                    "extra_success",
                                                                    "path_added",
-                                                                   "flow_followed"});
+                                                                   "flow_followed",
+                                                                   "holder_followed"});
     return pick(names, e);
 }
 

@@ -27,6 +27,7 @@
 #include "sip/dialog.hpp"
 #include "sip/edit.hpp"
 #include "sip/message.hpp"
+#include "sip/named_dialog.hpp"
 #include "sip/proxy_counters.hpp"
 #include "sip/route.hpp"
 #include "sip/routing.hpp"
@@ -70,6 +71,8 @@ struct Lead {
     Branch branch;                 // response: when `own_branch`
     bool own_branch = false;
     OwnCookie route;  // request with our own Route on top
+    // INVITE that names another dialog: the host that holds it, as holder_of() of that dialog's owner says.
+    core::DestinationId holder = core::no_destination;
 };
 
 class Proxy {
@@ -109,6 +112,9 @@ public:
     // True: `text` is the ACK to a rejection made from a Glance, and done with.
     bool absorb_rejection_ack(std::string_view text) noexcept;
     static constexpr std::size_t rejection_mark_length = 8;
+
+    // The host that `named` means, when it is one of ours: its end of that dialog. `call_id_hash`: of the dialog's Call-ID.
+    [[nodiscard]] core::DestinationId holder_of(const NamedDialog& named, std::uint64_t call_id_hash) noexcept;
 
     // Fires timers and ends overdue dialogs; at most `max` of each.
     void advance(core::Tick now, std::size_t max);
@@ -152,6 +158,7 @@ private:
         bool path = false;
         bool caller_in_cluster = false;
         bool by_flow = false;            // along a flow token
+        bool to_holder = false;          // to the host that holds the dialog the INVITE names
         bool follow_next_route = false;  // the next hop is the first foreign Route
         int code = 0;                    // not 0: reply this instead
         std::string_view reason{};
@@ -182,6 +189,7 @@ private:
     void repair_route(const Request& r, Dialog& d, NextHop& hop);
     void route_from_cluster(const Request& r, NextHop& hop);
     void route_by_flow(const Request& r, NextHop& hop);
+    bool route_to_holder(const Request& r, NextHop& hop);
     [[nodiscard]] bool wants_path(const Request& r) const noexcept;
     void route_balanced(const Request& r, Transaction::Route how, NextHop& hop);
     static void refuse(NextHop& hop, int code, std::string_view reason, LocalReply why) noexcept;

@@ -91,6 +91,7 @@ enum class ProxyEvent : std::uint8_t {
     extra_success,
     path_added,
     flow_followed,
+    holder_followed,
     count_
 };
 std::string_view name(ProxyEvent e) noexcept;

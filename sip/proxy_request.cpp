@@ -228,7 +228,7 @@ void Proxy::on_initial(Request& r) {
     if (m.method() == Method::options && for_us) return answer_options(r);
     NextHop hop;
     if (r.in.zone == core::Zone::cluster) {
-        route_from_cluster(r, hop);
+        if (!route_to_holder(r, hop)) route_from_cluster(r, hop);
         return start(r, hop);
     }
     // Nobody outside chooses where we send an initial request: no relay through a forged or leftover Route.
@@ -239,7 +239,8 @@ void Proxy::on_initial(Request& r) {
     const auto policy = config_.methods[static_cast<std::size_t>(m.method())];
     if (policy == MethodPolicy::reject) return reply(m, r.in, 405, "Method Not Allowed", LocalReply::method_not_allowed, allow_);
     if (draining_) return reply(m, r.in, 503, "Service Unavailable", LocalReply::draining, retry_after(r.call_id_hash));
-    route_balanced(r, policy == MethodPolicy::balance ? Transaction::Route::balanced : Transaction::Route::dispatched, hop);
+    if (!route_to_holder(r, hop))
+        route_balanced(r, policy == MethodPolicy::balance ? Transaction::Route::balanced : Transaction::Route::dispatched, hop);
     start(r, hop);
 }
 
@@ -345,7 +346,9 @@ void Proxy::start(Request& r, NextHop& hop) {
             return reply(m, r.in, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
         }
         d->counted = balanced;
-        if (!balanced && config_.count_outbound && hop.caller_in_cluster && hop.destination != core::no_destination) {
+        // A call that takes another one's place, or joins it, is asked of no capacity, but it is a call of that host.
+        const bool outbound = config_.count_outbound && hop.caller_in_cluster && hop.destination != core::no_destination;
+        if (!balanced && (outbound || (hop.to_holder && !hop.caller_in_cluster))) {
             router_.adopt(hop.destination);
             d->counted = true;
         }

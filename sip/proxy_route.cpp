@@ -205,6 +205,7 @@ void Proxy::route_from_cluster(const Request& r, NextHop& hop) {
     if (sockets_.named_by(r.uri) != nullptr) {
         if (config_.cluster_to_self == SelfPolicy::balance_elsewhere && r.m.method() == Method::invite && r.m.to_tag().empty())
             return route_balanced(r, Transaction::Route::balanced, hop);
+        if (named_dialog(r.m)) return refuse(hop, 481, "Call/Transaction Does Not Exist", LocalReply::no_dialog);
         return refuse(hop, 404, "Not Found (the Request-URI names the proxy)", LocalReply::self_loop);
     }
     const auto target = numeric_target(r.uri);
@@ -222,6 +223,35 @@ void Proxy::route_by_flow(const Request& r, NextHop& hop) {
         r.routes.towards);
     hop.out.connection = r.routes.flow->connection;
     if (hop.code == 0) count(ProxyEvent::flow_followed);
+}
+
+core::DestinationId Proxy::holder_of(const NamedDialog& named, std::uint64_t call_id_hash) noexcept {
+    const auto holder = [&](std::string_view hosts_tag, std::string_view clients_tag) {
+        for (const auto callers_tag : {clients_tag, hosts_tag}) {
+            const auto* d = dialogs_.find(call_id_hash, callers_tag);
+            if (d == nullptr || d->state == DialogState::deleted || d->get(DialogText::call_id) != named.call_id) continue;
+            if (d->caller_in_cluster != (callers_tag == hosts_tag)) continue;
+            const auto callee_tag = d->get(DialogText::callee_tag);  // empty while it rings
+            if (callee_tag.empty() || callee_tag == (d->caller_in_cluster ? clients_tag : hosts_tag)) return d->destination;
+        }
+        return core::no_destination;
+    };
+    const auto found = holder(named.recipient_tag, named.other_tag);
+    return found != core::no_destination || !named.either_way ? found : holder(named.other_tag, named.recipient_tag);
+}
+
+// RFC 3891 §3: only the host that holds the dialog can do anything with such an INVITE. False: it names none that a host of ours
+// holds, or it names none.
+bool Proxy::route_to_holder(const Request& r, NextHop& hop) {
+    if (r.lead.holder == core::no_destination || r.m.method() != Method::invite) return false;
+    const auto target = router_.target_of(r.lead.holder);
+    if (!target) return false;
+    hop.caller_in_cluster = r.in.zone == core::Zone::cluster;
+    hop.destination = hop.caller_in_cluster ? router_.find(r.in.remote, r.in.transport) : target->destination;
+    hop.to_holder = true;
+    aim(hop, *target, r.in, r.routes.towards);
+    if (hop.code == 0) count(ProxyEvent::holder_followed);
+    return true;
 }
 
 bool Proxy::wants_path(const Request& r) const noexcept {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -68,6 +69,8 @@ public:
     [[nodiscard]] virtual core::Zone zone_of(const core::Endpoint& e) const = 0;
     // The destination with that address and port, or no_destination.
     [[nodiscard]] virtual core::DestinationId find(const core::Endpoint& e, core::Transport t) const = 0;
+    // The address of a destination; nullopt when it is configured no more.
+    [[nodiscard]] virtual std::optional<Target> target_of(core::DestinationId d) const = 0;
     // Whether any host could take a call now (what an OPTIONS to the VIP asks).
     [[nodiscard]] virtual bool can_take_calls() const = 0;
 };

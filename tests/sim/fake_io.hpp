@@ -47,6 +47,7 @@ public:
     [[nodiscard]] bool backlogged() const { return flooded_ || !waiting_.empty(); }
     void release(std::span<const core::Inbound> done) {
         for (const auto& d : done) {
+            if (d.buffer == nullptr) continue;
             delete static_cast<std::string*>(d.buffer);
             --live_;
         }
