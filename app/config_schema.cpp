@@ -149,6 +149,11 @@ void bind_data_plane(Binder& b, dpdk::DataPlaneConfig& d) {
     std::chrono::microseconds idle{d.idle_sleep_us};
     b.duration("idle_sleep", idle, 1us, 1ms);
     d.idle_sleep_us = static_cast<std::uint32_t>(idle.count());
+    std::chrono::milliseconds reassembly{d.reassembly_timeout_ms};
+    b.duration("reassembly_timeout", reassembly, 10ms, 60s);
+    d.reassembly_timeout_ms = static_cast<std::uint32_t>(reassembly.count());
+    b.number("reassembly_contexts", d.reassembly_contexts, 16, 65'536);
+    b.number("reassembly_buffers", d.reassembly_buffers, 256, 262'144);
     b.table("bond", [&](Binder& t) {
         t.choice("mode", d.bond.mode, {{"none", dpdk::BondMode::none}, {"active_backup", dpdk::BondMode::active_backup}});
         t.text("primary", d.bond.primary);

@@ -39,8 +39,16 @@ void port_families(Families& out, const Telemetry& t) {
     by_worker("sipfront_port_sent_bytes_total", "Their octets.", &PortCounters::tx_bytes);
     by_worker("sipfront_kernel_sent_frames_total", "Frames handed to the Linux kernel.", &PortCounters::to_kernel);
     by_worker("sipfront_kernel_received_frames_total", "Frames that the Linux kernel sent.", &PortCounters::from_kernel);
-    by_worker("sipfront_port_received_fragments_total", "IP fragments for a listener's address, left to the kernel.",
-              &PortCounters::rx_fragments);
+    by_worker("sipfront_port_received_fragments_total", "IP fragments for a listener's address.", &PortCounters::rx_fragments);
+    by_worker("sipfront_port_fragments_to_kernel_total", "Those that were not of SIP datagrams and went on to the kernel.",
+              &PortCounters::fragments_to_kernel);
+    by_worker("sipfront_port_reassembled_total", "SIP datagrams put together of fragments.", &PortCounters::reassembled);
+    by_worker("sipfront_port_reassembly_timeouts_total", "Datagrams whose fragments did not all come in time.",
+              &PortCounters::reassembly_timeouts);
+    by_worker("sipfront_port_reassembly_overlaps_total", "Datagrams dropped because their fragments overlapped.",
+              &PortCounters::reassembly_overlaps);
+    by_worker("sipfront_port_reassembly_evictions_total", "Datagrams given up unfinished because newer ones needed the room.",
+              &PortCounters::reassembly_evictions);
     by_worker("sipfront_port_sent_fragmented_total", "Datagrams that left in IP fragments.", &PortCounters::tx_fragmented);
     by_worker("sipfront_port_waited_total", "Frames that waited for the next hop's MAC address and left.", &PortCounters::waited);
     by_worker("sipfront_port_learned_hops_total", "Datagrams sent to a learned MAC address while the kernel had none.",

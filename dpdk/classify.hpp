@@ -27,7 +27,7 @@ public:
     explicit ListenerTable(std::vector<Listener> listeners);
 
     [[nodiscard]] std::optional<core::ListenerId> find(const core::Endpoint& destination) const noexcept;
-    // Some listener has this address: fragments for it are counted.
+    // Some listener has this address: fragments for it may be ours.
     [[nodiscard]] bool has_address(const core::IpAddress& address) const noexcept;
     [[nodiscard]] std::span<const Listener> listeners() const noexcept { return listeners_; }
 

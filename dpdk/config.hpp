@@ -38,6 +38,10 @@ struct DataPlaneConfig {
     std::vector<std::string> eal_args;  // passed on as they are
     bool adaptive_idle = true;          // sleep shortly when idle instead of burning the core
     std::uint32_t idle_sleep_us = 50;   // the longest such sleep
+    // SIP that arrives in IP fragments; of each worker.
+    std::uint32_t reassembly_timeout_ms = 2000;
+    std::uint32_t reassembly_contexts = 256;  // datagrams at a time
+    std::uint32_t reassembly_buffers = 1024;  // fragments held at a time, out of the mbufs
 };
 
 }  // namespace sipfront::dpdk

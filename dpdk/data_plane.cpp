@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "core/keys.hpp"
+
 namespace sipfront::dpdk {
 namespace {
 
@@ -16,7 +18,9 @@ std::uint32_t mbufs_needed(const DataPlaneConfig& config) {
     const auto members = static_cast<std::uint32_t>(config.ports.size());
     const std::uint32_t queue = std::uint32_t{config.rx_descriptors} * members + config.tx_descriptors;
     constexpr std::uint32_t in_hand = 2048;
-    return config.workers * (queue + in_hand);
+    // Fragments on their way between workers: more than a few lanes are never full at a time.
+    const auto lanes = std::min<std::uint32_t>(config.workers - 1, 8) * static_cast<std::uint32_t>(FragmentLanes::Lane::capacity());
+    return config.workers * (queue + in_hand + config.reassembly_buffers + lanes);
 }
 
 core::Status check(const DataPlaneConfig& config) {
@@ -28,6 +32,10 @@ core::Status check(const DataPlaneConfig& config) {
         return core::Error{fmt::format("ports: {} are listed, but bond.mode is none, which takes exactly one", config.ports.size())};
     }
     if (config.mtu < least_mtu) return core::Error{fmt::format("mtu: {} is below {}", config.mtu, least_mtu)};
+    if (config.reassembly_contexts == 0 || config.reassembly_buffers < 2 * Reassembler::most_pieces) {
+        return core::Error{fmt::format("reassembly: {} contexts and {} buffers are too few; at least 1 and {}", config.reassembly_contexts,
+                                       config.reassembly_buffers, 2 * Reassembler::most_pieces)};
+    }
     const auto is_primary = [&](const PortConfig& p) { return p.device == config.bond.primary; };
     if (!config.bond.primary.empty() && std::ranges::none_of(config.ports, is_primary)) {
         return core::Error{fmt::format("bond.primary: \"{}\" is none of the ports", config.bond.primary)};
@@ -37,14 +45,16 @@ core::Status check(const DataPlaneConfig& config) {
 
 }  // namespace
 
-DataPlane::DataPlane(Pools pools, std::uint32_t workers)
-    : workers_{workers},
+DataPlane::DataPlane(Pools pools, const DataPlaneConfig& config)
+    : workers_{config.workers},
       pools_{std::move(pools)},
-      next_hops_{workers, std::make_unique<const NextHops>()},
-      listeners_{workers, std::make_unique<const ListenerTable>()},
+      next_hops_{workers_, std::make_unique<const NextHops>()},
+      listeners_{workers_, std::make_unique<const ListenerTable>()},
       orders_{std::make_unique<OrderQueue>()},
+      reassembly_{std::chrono::milliseconds{config.reassembly_timeout_ms}, config.reassembly_contexts, config.reassembly_buffers},
+      fragments_{core::random_key(), workers_},
       counters_{std::make_unique<std::array<PortCounters, core::max_workers>>()} {
-    for (std::uint32_t w = 0; w < workers; ++w) unresolved_.push_back(std::make_unique<UnresolvedQueue>());
+    for (std::uint32_t w = 0; w < workers_; ++w) unresolved_.push_back(std::make_unique<UnresolvedQueue>());
 }
 
 DataPlane::~DataPlane() = default;
@@ -55,9 +65,10 @@ core::Result<std::unique_ptr<DataPlane>> DataPlane::open(const DataPlaneConfig& 
     pool_options.workers = config.workers;
     pool_options.mbufs = std::max(config.mbufs, mbufs_needed(config));
     pool_options.mtu = config.mtu;
+    pool_options.large_mbufs *= config.workers;
     auto pools = Pools::create(pool_options);
     if (!pools) return pools.error();
-    std::unique_ptr<DataPlane> plane{new DataPlane{std::move(pools).value(), config.workers}};
+    std::unique_ptr<DataPlane> plane{new DataPlane{std::move(pools).value(), config}};
 
     std::uint16_t port_id = 0;
     std::string name = config.ports.front().device;

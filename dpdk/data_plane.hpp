@@ -15,11 +15,13 @@
 #include "dpdk/bond.hpp"
 #include "dpdk/classify.hpp"
 #include "dpdk/config.hpp"
+#include "dpdk/fragment_lanes.hpp"
 #include "dpdk/kernel_link.hpp"
 #include "dpdk/mempool.hpp"
 #include "dpdk/next_hops.hpp"
 #include "dpdk/port.hpp"
 #include "dpdk/port_counters.hpp"
+#include "dpdk/reassembly.hpp"
 
 namespace sipfront::dpdk {
 
@@ -70,9 +72,11 @@ public:
     // --- for DpdkIo ---
     [[nodiscard]] PortCounters& counters(core::WorkerId w) noexcept { return (*counters_)[core::raw(w)]; }
     [[nodiscard]] OrderQueue& orders() noexcept { return *orders_; }
+    [[nodiscard]] FragmentLanes& fragments() noexcept { return fragments_; }
+    [[nodiscard]] const ReassemblyLimits& reassembly() const noexcept { return reassembly_; }
 
 private:
-    DataPlane(Pools pools, std::uint32_t workers);
+    DataPlane(Pools pools, const DataPlaneConfig& config);
 
     std::uint32_t workers_;
     Pools pools_;
@@ -83,6 +87,8 @@ private:
     core::Published<ListenerTable> listeners_;
     std::vector<std::unique_ptr<UnresolvedQueue>> unresolved_;
     std::unique_ptr<OrderQueue> orders_;
+    ReassemblyLimits reassembly_;
+    FragmentLanes fragments_;
     std::unique_ptr<std::array<PortCounters, core::max_workers>> counters_;
     std::vector<core::IpAddress> answer_targets_;
 };

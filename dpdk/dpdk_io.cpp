@@ -9,6 +9,7 @@
 #include <rte_prefetch.h>
 #include <rte_random.h>
 
+#include "core/keys.hpp"
 #include "dpdk/neighbour_frames.hpp"
 
 namespace sipfront::dpdk {
@@ -66,7 +67,8 @@ DpdkIo::DpdkIo(core::WorkerId worker, DataPlane& plane, const TscClock& clock)
       mtu_{plane.wire().mtu()},
       // The identification of datagrams differs between workers and restarts (RFC 7739).
       ip_id_{static_cast<std::uint16_t>(rte_rand())},
-      fragment_id_{static_cast<std::uint32_t>(rte_rand())} {
+      fragment_id_{static_cast<std::uint32_t>(rte_rand())},
+      reassembler_{plane.reassembly(), core::random_key(), *this, counters_} {
     hops_ = plane.next_hops().acquire(worker);
     listeners_ = plane.listeners().acquire(worker);
 }
@@ -78,7 +80,8 @@ void DpdkIo::drop(rte_mbuf* m, Drop why) noexcept {
 
 std::size_t DpdkIo::receive(std::span<core::Inbound> in) noexcept {
     std::array<rte_mbuf*, burst> frames;
-    const auto wanted = static_cast<std::uint16_t>(std::min<std::size_t>(in.size(), burst));
+    const auto steered = steered_fragments(in.size());
+    const auto wanted = static_cast<std::uint16_t>(std::min<std::size_t>(in.size() - steered, burst));
     const auto received = wire_.receive(frames.data(), wanted);
     backlogged_ = received == wanted;
     // A NIC or another core wrote them, so no cache of ours has them: on their way while the poll does its other work.
@@ -96,7 +99,8 @@ std::size_t DpdkIo::receive(std::span<core::Inbound> in) noexcept {
     activity_ += wire_.relay(refused);
     counters_.drops[Drop::tx_full].add(refused);
 
-    std::size_t count = 0;
+    reassembler_.expire(now_);
+    std::size_t count = steered > 0 ? take_steered(in.first(steered)) : 0;
     for (std::uint16_t i = 0; i < received; ++i)
         if (accept(frames[i], in[count])) ++count;
     flush_kernel();
@@ -116,12 +120,20 @@ bool DpdkIo::accept(rte_mbuf* m, core::Inbound& in) noexcept {
     if (!plane_.answer_targets().empty()) note_answer(frame);
 
     if (d.verdict == Decoded::Verdict::bad) return drop(m, d.reason), false;
-    if (d.verdict == Decoded::Verdict::fragment && listeners_->has_address(d.destination.address)) counters_.rx_fragments.add();
+    if (d.verdict == Decoded::Verdict::fragment && d.vlan == 0 && ip != Hardware::bad && listeners_->has_address(d.destination.address)) {
+        return accept_fragment(m, d, in);
+    }
     const auto listener = d.verdict == Decoded::Verdict::udp && d.vlan == 0 ? listeners_->find(d.destination) : std::nullopt;
     if (!listener) return to_kernel(m), false;
 
-    if (!answerable(d.source)) return drop(m, Drop::source), false;
     if (ip == Hardware::bad) return drop(m, Drop::ip_checksum), false;
+    return deliver(m, d, *listener, in);
+}
+
+// True when the datagram is one that can be answered and is whole.
+bool DpdkIo::deliver(rte_mbuf* m, const Decoded& d, core::ListenerId listener, core::Inbound& in) noexcept {
+    const auto frame = bytes_of(m);
+    if (!answerable(d.source)) return drop(m, Drop::source), false;
     const auto udp = udp_verdict(m);
     if (udp == Hardware::bad || (udp == Hardware::unknown && !udp_checksum_ok(frame, d))) return drop(m, Drop::udp_checksum), false;
 
@@ -135,7 +147,7 @@ bool DpdkIo::accept(rte_mbuf* m, core::Inbound& in) noexcept {
     in.flow = {};
     in.flow.local = d.destination;
     in.flow.remote = d.source;
-    in.flow.listener = *listener;
+    in.flow.listener = listener;
     in.buffer = m;
     return true;
 }
@@ -215,6 +227,8 @@ void DpdkIo::stop(core::Outbox& out) noexcept {
     flush_kernel();
     flush_wire();
     waiting_.clear([](rte_mbuf* m) { rte_pktmbuf_free(m); });
+    reassembler_.clear();
+    plane_.fragments().consume(worker_, [](rte_mbuf* m) { rte_pktmbuf_free(m); });
     for (const auto& d : out.filled()) rte_pktmbuf_free(mbuf_of(d.room));
     out.clear_filled();
     core::OutBuffer b;

@@ -14,6 +14,7 @@
 #include "dpdk/headers.hpp"
 #include "dpdk/hop_cache.hpp"
 #include "dpdk/lcore.hpp"
+#include "dpdk/reassembly.hpp"
 #include "dpdk/waiting_room.hpp"
 
 struct rte_mbuf;
@@ -21,7 +22,7 @@ struct rte_mbuf;
 namespace sipfront::dpdk {
 
 // Used by its worker's thread only, from construction on (make it on the worker, or before the worker starts).
-class DpdkIo {
+class DpdkIo final : private Reassembler::Sink {
 public:
     // `plane` outlives the DpdkIo. `clock` is read once per receive(): rate limits and waiting packets go by it.
     DpdkIo(core::WorkerId worker, DataPlane& plane, const TscClock& clock);
@@ -42,7 +43,8 @@ public:
     [[nodiscard]] std::size_t last_activity() const noexcept { return activity_; }
     [[nodiscard]] const PortCounters& counters() const noexcept { return counters_; }
 
-    // The worker stops: gives back waiting frames and the outbox's buffers, leaves the published tables.
+    // The worker stops: gives back waiting frames and the outbox's buffers, leaves the published tables. After the last receive() of all
+    // workers.
     void stop(core::Outbox& out) noexcept;
 
 private:
@@ -53,9 +55,18 @@ private:
     void retry_waiting() noexcept;
     bool accept(rte_mbuf* m, core::Inbound& in) noexcept;
     void note_answer(std::span<const std::uint8_t> frame) noexcept;
-    void to_kernel(rte_mbuf* m) noexcept;
+    bool deliver(rte_mbuf* m, const Decoded& d, core::ListenerId listener, core::Inbound& in) noexcept;
+    void to_kernel(rte_mbuf* m) noexcept override;
     void flush_kernel() noexcept;
-    void drop(rte_mbuf* m, Drop why) noexcept;
+    void drop(rte_mbuf* m, Drop why) noexcept override;
+
+    // --- IP fragments (dpdk_io_fragments.cpp) ---
+    [[nodiscard]] std::size_t steered_fragments(std::size_t room) const noexcept;
+    std::size_t take_steered(std::span<core::Inbound> in) noexcept;
+    bool accept_fragment(rte_mbuf* m, const Decoded& d, core::Inbound& in) noexcept;
+    bool reassemble(rte_mbuf* m, const Fragment& f, std::uint64_t hash, core::Inbound& in) noexcept;
+    [[nodiscard]] rte_mbuf* room_for(std::uint32_t length) noexcept;
+    void done(rte_mbuf* m) noexcept override;
 
     void encode(const core::OutDatagram& d) noexcept;
     void encode_fragments(rte_mbuf* m, const FrameAddresses& addresses, const NextHop& hop) noexcept;
@@ -87,6 +98,7 @@ private:
     HopCache cache_;
     LearnedHops learned_;
     WaitingRoom waiting_;
+    Reassembler reassembler_;
 };
 
 }  // namespace sipfront::dpdk

@@ -49,6 +49,14 @@ void decode_udp(Decoded& d, Bytes frame, std::size_t at, std::size_t length) noe
     d.verdict = Decoded::Verdict::udp;
 }
 
+// `header` tells which part it is, of `length` octets.
+void decode_part(Decoded& d, std::size_t header, std::size_t at, std::size_t length) noexcept {
+    d.udp_offset = static_cast<std::uint16_t>(header);
+    d.payload_offset = static_cast<std::uint16_t>(at);
+    d.payload_length = static_cast<std::uint16_t>(length);
+    d.verdict = Decoded::Verdict::fragment;
+}
+
 void decode_ipv4(Decoded& d, Bytes frame, std::size_t at, const DecodeOptions& options) noexcept {
     const auto available = frame.size() - at;
     if (available < ipv4_header) return bad(d, Drop::truncated);
@@ -65,10 +73,7 @@ void decode_ipv4(Decoded& d, Bytes frame, std::size_t at, const DecodeOptions& o
     d.destination.address = address(ip + 16);
     d.hops = ip[8];
     constexpr std::uint16_t more_or_offset = 0x3fff;
-    if ((get16(ip + 6) & more_or_offset) != 0) {
-        d.verdict = Decoded::Verdict::fragment;
-        return;
-    }
+    if ((get16(ip + 6) & more_or_offset) != 0) return decode_part(d, at, at + header, total - header);
     if (ip[9] == protocol_udp) decode_udp(d, frame, at + header, total - header);
 }
 
@@ -93,10 +98,7 @@ void decode_ipv6(Decoded& d, Bytes frame, std::size_t at) noexcept {
         std::size_t length = 8;
         if (next == protocol_fragment) {
             constexpr std::uint16_t offset_or_more = 0xfff9;
-            if ((get16(extension + 2) & offset_or_more) != 0) {
-                d.verdict = Decoded::Verdict::fragment;
-                return;
-            }
+            if ((get16(extension + 2) & offset_or_more) != 0) return decode_part(d, at, at + length, left - length);
         } else {
             length = (std::size_t{extension[1]} + 1) * 8;
             if (length > left) return bad(d, Drop::truncated);
@@ -183,6 +185,54 @@ std::uint8_t* put_udp(std::span<std::uint8_t> payload, const core::Endpoint& sou
 Decoded decode(std::span<const std::uint8_t> frame, const DecodeOptions& options) noexcept {
     Decoded d;
     decode_ethernet(d, frame, options);
+    return d;
+}
+
+Fragment read_fragment(std::span<const std::uint8_t> frame, const Decoded& d) noexcept {
+    assert(d.verdict == Decoded::Verdict::fragment);
+    Fragment f;
+    f.source = d.source.address;
+    f.destination = d.destination.address;
+    f.data = frame.subspan(d.payload_offset, d.payload_length);
+    const auto* header = frame.data() + d.udp_offset;
+    if (f.source.is_v4()) {
+        f.id = get16(header + 4);
+        f.protocol = header[9];
+        f.more = (header[6] & 0x20) != 0;
+        f.offset = (get16(header + 6) & 0x1fffU) * 8;
+        f.headers = static_cast<std::uint32_t>(d.payload_offset - d.udp_offset);
+        return f;
+    }
+    f.id = (std::uint32_t{get16(header + 4)} << 16) | get16(header + 6);
+    f.protocol = header[0];
+    f.more = (header[3] & 1) != 0;
+    f.offset = get16(header + 2) & 0xfff8U;
+    // Between the IPv6 header and the fragment header. The frame's tags are in front of both.
+    std::size_t at = ethernet_header;
+    for (int tags = 0; tags < 2 && get16(frame.data() + at - 2) != ethertype_ipv6; ++tags) at += vlan_tag;
+    f.headers = static_cast<std::uint32_t>(d.udp_offset - at - ipv6_header);
+    return f;
+}
+
+std::optional<std::uint32_t> udp_within(const Fragment& first) noexcept {
+    auto next = first.protocol;
+    std::size_t at = 0;
+    for (int seen = 0; seen < most_extension_headers && at + udp_header <= first.data.size(); ++seen) {
+        if (next == protocol_udp) return static_cast<std::uint32_t>(at);
+        if (first.source.is_v4() || next != protocol_destination_options) return std::nullopt;
+        next = first.data[at];
+        at += (std::size_t{first.data[at + 1]} + 1) * 8;
+    }
+    return std::nullopt;
+}
+
+std::uint16_t destination_port(std::span<const std::uint8_t> udp) noexcept { return get16(udp.data() + 2); }
+
+Decoded decode_datagram(std::span<const std::uint8_t> udp, const core::IpAddress& source, const core::IpAddress& destination) noexcept {
+    Decoded d;
+    d.source.address = source;
+    d.destination.address = destination;
+    decode_udp(d, udp, 0, udp.size());
     return d;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "core/endpoint.hpp"
@@ -35,7 +36,7 @@ struct DecodeOptions {
 struct Decoded {
     enum class Verdict : std::uint8_t {
         udp,       // a whole UDP datagram; source, destination, payload are set
-        fragment,  // part of an IP datagram; addresses are set, ports are 0
+        fragment,  // part of an IP datagram; addresses and payload (its part) are set, ports are 0
         other,     // not for this decoder: ARP, ICMP, TCP, tunnels, unknown protocols
         bad,       // reason is set
     };
@@ -46,7 +47,7 @@ struct Decoded {
     std::uint16_t ethertype = 0;   // behind the tags
     std::uint16_t vlan = 0;        // outermost VLAN id; 0: untagged or priority-tagged
     std::uint8_t hops = 0;         // TTL or hop limit
-    std::uint16_t udp_offset = 0;  // of the UDP header in the frame
+    std::uint16_t udp_offset = 0;  // of the UDP header in the frame; of a fragment: of its IPv4 or IPv6 fragment header
     std::uint16_t payload_offset = 0;
     std::uint16_t payload_length = 0;
     core::Endpoint source, destination;
@@ -56,6 +57,26 @@ struct Decoded {
 // extension headers that RFC 8200 lets precede UDP (hop-by-hop, destination options, an atomic fragment header per RFC 6946).
 // Neither the UDP checksum nor the source is looked at.
 Decoded decode(std::span<const std::uint8_t> frame, const DecodeOptions& options) noexcept;
+
+// What the headers of a fragment say. `data` is the frame's, as long as that lives.
+struct Fragment {
+    core::IpAddress source, destination;
+    std::uint32_t id = 0;
+    std::uint8_t protocol = 0;  // of the data; in IPv6 only the first fragment's counts (RFC 8200 4.5)
+    bool more = false;
+    std::uint32_t offset = 0;   // of the data in the packet, octets
+    std::uint32_t headers = 0;  // octets that the whole packet's length field counts besides
+    std::span<const std::uint8_t> data;
+};
+// Of a frame with verdict fragment.
+Fragment read_fragment(std::span<const std::uint8_t> frame, const Decoded& decoded) noexcept;
+// Where the UDP header begins in the data of a packet's first fragment, behind destination options of IPv6. None when the packet is
+// not UDP or that fragment does not hold all headers (RFC 7112).
+std::optional<std::uint32_t> udp_within(const Fragment& first) noexcept;
+// `udp`: at least the UDP header.
+std::uint16_t destination_port(std::span<const std::uint8_t> udp) noexcept;
+// A UDP datagram without its IP header, in a buffer of its own.
+Decoded decode_datagram(std::span<const std::uint8_t> udp, const core::IpAddress& source, const core::IpAddress& destination) noexcept;
 
 // Whether an answer could ever reach that source: not multicast, broadcast, unspecified, loopback or port 0 (RFC 1122 3.2.1.3).
 bool answerable(const core::Endpoint& source) noexcept;

@@ -17,7 +17,7 @@ namespace sipfront::dpdk {
 struct PoolOptions {
     std::uint32_t workers = 1;
     std::uint32_t mbufs = 16'384;    // per node
-    std::uint32_t large_mbufs = 64;  // per node
+    std::uint32_t large_mbufs = 64;  // per node; each worker keeps two and takes as many more as a burst has large messages
     std::uint16_t mtu = 1500;
     std::string name_prefix = "sf";
 };

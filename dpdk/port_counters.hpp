@@ -25,8 +25,16 @@ enum class Drop : std::uint8_t {
     unresolved,  // the next hop's MAC address did not become known in time, or too many wait
     too_long,    // more than a UDP datagram can hold
     no_mbuf,
-    tx_full,   // the port did not take it
-    not_sent,  // not a UDP datagram: it came to the wrong transport
+    tx_full,             // the port did not take it
+    not_sent,            // not a UDP datagram: it came to the wrong transport
+    fragment_malformed,  // an IP fragment without octets, or not the last one and not of a multiple of eight
+    fragment_too_big,    // it reaches beyond the longest IP packet
+    fragment_count,      // its datagram comes in more pieces than any sane one
+    fragment_overlap,    // its datagram's fragments contradict each other: all of them are dropped (RFC 5722)
+    fragment_duplicate,  // an exact repetition
+    fragment_timeout,    // the rest of its datagram did not come in time
+    fragment_evicted,    // its datagram was the oldest when a newer one needed the room
+    fragment_steering,   // the mailbox of the worker that puts its datagram together was full
     count_,
 };
 std::string_view name(Drop d) noexcept;
@@ -36,7 +44,12 @@ struct alignas(64) PortCounters {
     core::Counter rx_packets, rx_bytes;    // SIP datagrams, payload octets
     core::Counter tx_packets, tx_bytes;    // frames, frame octets
     core::Counter to_kernel, from_kernel;  // frames
-    core::Counter rx_fragments;            // IP fragments to a listener's address, left to the kernel
+    core::Counter rx_fragments;            // IP fragments to a listener's address
+    core::Counter fragments_to_kernel;     // of these, those that were not ours
+    core::Counter reassembled;             // SIP datagrams put together; also among rx_packets
+    core::Counter reassembly_timeouts;     // datagrams whose fragments did not all come in time
+    core::Counter reassembly_overlaps;     // datagrams dropped because their fragments contradict each other
+    core::Counter reassembly_evictions;    // datagrams given up for newer ones
     core::Counter tx_fragmented;           // datagrams that left in fragments
     core::Counter waited;                  // frames that waited for a MAC address and left
     core::Counter learned_hops;            // datagrams sent by a learned MAC address while the kernel had none

@@ -17,43 +17,47 @@
 
 namespace sipfront::dpdk::test {
 
-// The far end of a port of one queue pair.
+// The far end of a port.
 class RingPort {
 public:
-    explicit RingPort(const std::string& name, unsigned size = 256) : name_{"net_ring_" + name} {
-        rx_ = rte_ring_create((name + "-rx").c_str(), size, 0, RING_F_SP_ENQ | RING_F_SC_DEQ);
-        tx_ = rte_ring_create((name + "-tx").c_str(), size, 0, RING_F_SP_ENQ | RING_F_SC_DEQ);
-        if (rx_ != nullptr && tx_ != nullptr) port_ = rte_eth_from_rings(name.c_str(), &rx_, 1, &tx_, 1, 0);
+    explicit RingPort(const std::string& name, unsigned size = 256, unsigned queues = 1) : name_{"net_ring_" + name} {
+        for (unsigned q = 0; q < queues; ++q) {
+            const auto stem = name + "-" + std::to_string(q);
+            rx_.push_back(rte_ring_create((stem + "-rx").c_str(), size, 0, RING_F_SP_ENQ | RING_F_SC_DEQ));
+            tx_.push_back(rte_ring_create((stem + "-tx").c_str(), size, 0, RING_F_SP_ENQ | RING_F_SC_DEQ));
+        }
+        port_ = rte_eth_from_rings(name.c_str(), rx_.data(), queues, tx_.data(), queues, 0);
     }
     [[nodiscard]] bool ok() const { return port_ >= 0; }
     [[nodiscard]] const std::string& device() const { return name_; }
 
     // To the port, in a buffer of `pool`.
-    void inject(const Frame& frame, rte_mempool* pool) {
+    void inject(const Frame& frame, rte_mempool* pool, std::size_t queue = 0) {
         auto* m = rte_pktmbuf_alloc(pool);
         ASSERT_NE(m, nullptr);
         auto* to = rte_pktmbuf_append(m, static_cast<std::uint16_t>(frame.size()));
         ASSERT_NE(to, nullptr);
         std::copy(frame.begin(), frame.end(), reinterpret_cast<std::uint8_t*>(to));
-        ASSERT_EQ(rte_ring_enqueue(rx_, m), 0);
+        ASSERT_EQ(rte_ring_enqueue(rx_[queue], m), 0);
     }
     // What the port has sent.
     std::vector<Frame> sent() {
         std::vector<Frame> frames;
         void* p = nullptr;
-        while (rte_ring_dequeue(tx_, &p) == 0) {
-            auto* m = static_cast<rte_mbuf*>(p);
-            const auto* bytes = rte_pktmbuf_mtod(m, const std::uint8_t*);
-            frames.emplace_back(bytes, bytes + rte_pktmbuf_data_len(m));
-            rte_pktmbuf_free(m);
+        for (auto* tx : tx_) {
+            while (rte_ring_dequeue(tx, &p) == 0) {
+                auto* m = static_cast<rte_mbuf*>(p);
+                const auto* bytes = rte_pktmbuf_mtod(m, const std::uint8_t*);
+                frames.emplace_back(bytes, bytes + rte_pktmbuf_data_len(m));
+                rte_pktmbuf_free(m);
+            }
         }
         return frames;
     }
 
 private:
     std::string name_;
-    rte_ring* rx_ = nullptr;
-    rte_ring* tx_ = nullptr;
+    std::vector<rte_ring*> rx_, tx_;  // by queue
     int port_ = -1;
 };
 
@@ -73,8 +77,9 @@ inline Eal& environment() {
 
 class RingPlane {
 public:
-    explicit RingPlane(std::uint32_t workers = 1, unsigned ring_size = 256) : wire{unique("wire"), ring_size}, kernel{unique("kern"), 256} {
-        DataPlaneConfig c;
+    // `config`: what a test wants otherwise; ports, workers and sizes are set here.
+    explicit RingPlane(std::uint32_t workers = 1, unsigned ring_size = 256, unsigned queues = 1, DataPlaneConfig c = {})
+        : wire{unique("wire"), ring_size, queues}, kernel{unique("kern"), 256} {
         c.ports = {{wire.device()}};
         c.workers = workers;
         c.rx_descriptors = c.tx_descriptors = 64;
