@@ -185,7 +185,8 @@ private:
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static Model model;  // empty again after each run
     Input in{data, size};
-    Model{}.run(in);
+    model.run(in);
     return 0;
 }

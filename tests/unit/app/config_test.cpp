@@ -75,6 +75,9 @@ workers = 2
 cores = [2, 3]
 memory = "1GiB"
 idle_sleep = "20us"
+reassembly_timeout = "750ms"
+reassembly_contexts = 512
+reassembly_buffers = 4096
 bond = { mode = "active_backup", primary = "net_null1", monitor_interval = "50ms", arp_targets = ["10.77.0.1"] }
 [kernel]
 routes = [{ destination = "0.0.0.0/0", via = "10.77.0.1" }]
@@ -98,6 +101,9 @@ probe = { jitter = 0, interval = "10s" }
     EXPECT_THAT(c.data_plane.cores, ElementsAre(2U, 3U));
     EXPECT_EQ(c.data_plane.memory_mb, 1024U);
     EXPECT_EQ(c.data_plane.idle_sleep_us, 20U);
+    EXPECT_EQ(c.data_plane.reassembly_timeout_ms, 750U);
+    EXPECT_EQ(c.data_plane.reassembly_contexts, 512U);
+    EXPECT_EQ(c.data_plane.reassembly_buffers, 4096U);
     EXPECT_EQ(c.data_plane.bond.mode, dpdk::BondMode::active_backup);
     EXPECT_EQ(c.data_plane.bond.monitor_interval_ms, 50U);
     EXPECT_EQ(c.data_plane.bond.arp_targets.at(0).to_string(), "10.77.0.1");

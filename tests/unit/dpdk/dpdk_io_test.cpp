@@ -371,6 +371,11 @@ TEST(DataPlane, ExplainsWhatIsWrongWithItsConfiguration) {
     c.ports = {{"net_null0"}, {"net_null1"}};
     EXPECT_FALSE(DataPlane::open(c));
     c.ports = {{"net_af_packet9,iface=there-is-none"}};
+    c.reassembly_buffers = 255;
+    const auto few = DataPlane::open(c);
+    ASSERT_FALSE(few);
+    EXPECT_NE(few.error().what.find("reassembly"), std::string::npos);
+    c.reassembly_buffers = 256;
     c.mbufs = 1024;
     const auto missing = DataPlane::open(c);
     ASSERT_FALSE(missing);

@@ -30,14 +30,14 @@ public:
     }
 
     // Empty until a datagram is whole, then its UDP header and payload.
-    Frame add(const Frame& frame) {
+    Frame add(const Frame& frame, std::optional<std::uint64_t> hash = {}) {
         const auto handle = ++last;
         alive.emplace(handle, std::make_unique<Guarded>(frame));
         const auto bytes = alive.at(handle)->bytes();
         const auto d = decode(bytes, {});
         EXPECT_EQ(d.verdict, Decoded::Verdict::fragment);
         const auto f = read_fragment(bytes, d);
-        const auto whole = reassembler.add(f, lanes.hash(f), as_frame(handle), listeners, now);
+        const auto whole = reassembler.add(f, hash.value_or(lanes.hash(f)), as_frame(handle), listeners, now);
         if (!whole) return {};
         Frame out(whole->length);
         EXPECT_EQ(whole->source, d.source.address);
@@ -333,6 +333,15 @@ TEST(Reassembler, DatagramsOfOneIdentificationAreToldApart) {
     for (const std::size_t i : {1U, 0U})
         for (const auto* m : {&a, &b, &c, &d, &e}) frames.push_back(m->parts(160)[i]);
     EXPECT_EQ(bench.add_all(frames), (Frames{datagram(a), datagram(b), datagram(c), datagram(d), datagram(e)}));
+}
+
+TEST(Reassembler, PacketsOfOneHashAreNotMixed) {
+    const auto a = message(200, "10.77.0.2:5060", 1), b = message(200, "10.77.0.3:5060", 1);
+    Bench bench;
+    EXPECT_TRUE(bench.add(a.parts(160)[0], 77).empty());
+    EXPECT_TRUE(bench.add(b.parts(160)[1], 77).empty());
+    EXPECT_EQ(bench.kernel, Frames{b.parts(160)[1]});
+    EXPECT_EQ(bench.add(a.parts(160)[1], 77), datagram(a));
 }
 
 TEST(Reassembler, TheLongestDatagramComesWhole) {
