@@ -212,7 +212,7 @@ void Reassembler::expire(core::Tick now) noexcept {
 
 void Reassembler::evict(std::uint32_t index) noexcept {
     auto& c = contexts_[index];
-    counters_.reassembly_evictions.add();
+    if (c.pieces != 0) counters_.reassembly_evictions.add();
     if (c.state == State::ours) discard(c, Drop::fragment_evicted);
     if (c.state == State::unknown) hand_over(c);
     close(index);
