@@ -34,6 +34,7 @@ public:
     // Of one datagram: the largest at an MTU of 576 has 119.
     static constexpr std::uint32_t most_pieces = 128;
     static constexpr std::uint32_t longest_packet = 65'535;
+    using Handle = rte_mbuf*;  // opaque here
     // One source (an address, of IPv6 the /64) has at most this part of the contexts and of the buffers.
     static constexpr std::uint32_t share_of_a_source = 4;
 

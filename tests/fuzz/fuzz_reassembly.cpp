@@ -118,18 +118,18 @@ public:
         CHECK(alive_.empty() && reassembler_.contexts() == 0);
     }
 
-    void to_kernel(rte_mbuf* frame) noexcept override { forget(frame); }
-    void drop(rte_mbuf* frame, Drop why) noexcept override {
+    void to_kernel(Reassembler::Handle frame) noexcept override { forget(frame); }
+    void drop(Reassembler::Handle frame, Drop why) noexcept override {
         CHECK(why < Drop::count_);
         forget(frame);
     }
-    void done(rte_mbuf* frame) noexcept override { forget(frame); }
+    void done(Reassembler::Handle frame) noexcept override { forget(frame); }
 
 private:
     static constexpr ReassemblyLimits limits{.timeout = std::chrono::seconds{1}, .contexts = 6, .buffers = 256};
 
-    static rte_mbuf* as_frame(std::uintptr_t handle) { return reinterpret_cast<rte_mbuf*>(handle); }
-    void forget(rte_mbuf* frame) { CHECK(alive_.erase(reinterpret_cast<std::uintptr_t>(frame)) == 1); }
+    static Reassembler::Handle as_frame(std::uintptr_t handle) { return reinterpret_cast<Reassembler::Handle>(handle); }
+    void forget(Reassembler::Handle frame) { CHECK(alive_.erase(reinterpret_cast<std::uintptr_t>(frame)) == 1); }
 
     void give(const Bytes& frame) {
         Kept k{std::make_unique<std::uint8_t[]>(frame.size()), frame.size()};
