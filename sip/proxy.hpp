@@ -244,7 +244,7 @@ private:
     // `text`: what `via` is an index of.
     static void write_top_via(TextBuilder& b, std::string_view text, const TopVia& via, const core::Flow& in);
     void reply(const Message& m, const core::Flow& in, int code, std::string_view reason, LocalReply why, std::string_view extra = {});
-    // The final response of a transaction, made by us from the request's image.
+    // A response of our own to a transaction's request, made from its image.
     void finish(Transaction& t, int code, std::string_view reason, LocalReply why, std::string_view extra, core::Tick now);
     std::string_view retry_after(std::uint64_t seed);
     std::string_view status_line(int code, std::string_view reason) noexcept;
@@ -265,6 +265,7 @@ private:
     void on_timer(Transaction& t, core::Tick now);
     void on_client_end(Transaction& t, core::Tick now);
     void on_server_end(Transaction& t);
+    static void end_in_silence(Transaction& t) noexcept;
 
     void drop(ProxyDrop d) noexcept { counters_.drops[d].add(); }
     void count(ProxyEvent e) noexcept { counters_.events[e].add(); }
@@ -295,6 +296,7 @@ private:
     bool draining_ = false;
     // Durations of §17 Table 4, computed once.
     core::Duration t1_, t2_, t4_, t1x64_;
+    core::Duration late_trying_{0};  // until Timer E would be T2 (RFC 4320 §4.1)
 };
 
 }  // namespace sipfront::sip

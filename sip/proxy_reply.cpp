@@ -146,7 +146,7 @@ void Proxy::reply(const Message& m, const core::Flow& in, int code, std::string_
 
 void Proxy::finish(Transaction& t, int code, std::string_view reason, LocalReply why, std::string_view extra, core::Tick now) {
     if (t.server_key == 0 || image_.parse(t.request.view()) != ParseError::none) return;
-    const auto event = code >= 300 ? fsm::Event::failure : fsm::Event::success;
+    const auto event = code >= 300 ? fsm::Event::failure : code >= 200 ? fsm::Event::success : fsm::Event::provisional;
     if (!server_event(t, event, now)) return;
     const auto room = out_.reserve(t.request.size + extra.size() + 512);
     if (room.empty()) return drop(ProxyDrop::no_buffer);
@@ -157,7 +157,7 @@ void Proxy::finish(Transaction& t, int code, std::string_view reason, LocalReply
     if (b.overflowed()) return drop(ProxyDrop::too_large);
     if (!transactions_.keep(t.response, b.view())) drop(ProxyDrop::no_image_room);
     out_.commit(b.size(), t.reply);
-    t.answered_up = true;
+    t.answered_up = code > 100;
     counters_.local_replies[why].add();
     counters_.responses_out[static_cast<std::size_t>(code / 100)].add();
 }

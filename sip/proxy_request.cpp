@@ -52,7 +52,9 @@ Proxy::Proxy(const Parts& p)
       t1_{p.config.timers.t1},
       t2_{p.config.timers.t2},
       t4_{p.config.timers.t4},
-      t1x64_{64 * p.config.timers.t1} {}
+      t1x64_{64 * p.config.timers.t1} {
+    for (auto interval = t1_; interval < t2_; interval *= 2) late_trying_ += interval;
+}
 
 void Proxy::lead(const Message& m, std::uint64_t call_id_hash, Lead& l) const noexcept {
     l.own_branch = false;
@@ -381,7 +383,11 @@ void Proxy::start(Request& r, NextHop& hop) {
         return reply(m, r.in, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
     }
     // Only now: a 100 ends the client's retransmissions, which are its only hope when nothing left us.
-    if (t->is_invite()) reply(m, r.in, 100, "Trying", LocalReply::trying);
+    if (t->is_invite()) {
+        reply(m, r.in, 100, "Trying", LocalReply::trying);
+    } else {
+        due(*t, Deadline::server_retransmit) = r.now + late_trying_;
+    }
     start_client(*t, r.now);
     transactions_.settle(*t);
 }

@@ -58,6 +58,8 @@ void Proxy::on_response(const Message& m, const core::Flow& in, std::uint64_t ca
         return client_event(*c, event_of(m.status()), m, now);
     }
     if (m.cseq().method != t->method) return drop(ProxyDrop::forged_response);
+    // §16.7 step 3: without a Via below ours it was never meant for anybody but us.
+    if (t->server_key != 0 && !has_via_below_top(m)) return drop(ProxyDrop::forged_response);
     if (branch->attempt != t->attempt) return on_abandoned(*t, *branch, m, in, now);
     client_event(*t, event_of(m.status()), m, now);
 }
@@ -172,9 +174,11 @@ void Proxy::on_result(Transaction& t, const Message& m, core::Tick now) {
 
     if (host != core::no_destination && !t.provisional_seen) router_.report(host, Outcome::alive);
     if (t.is_invite()) {
-        // Timer C, or the operator's shorter bound; each provisional above 100 starts it anew (§16.7 step 2).
+        // Timer C, or the operator's shorter bound; each provisional above 100 starts it anew (§16.7 step 2), but after a CANCEL no
+        // ringing keeps the INVITE alive (§9.1).
         const auto& timers = config_.timers;
-        if (due(t, Deadline::client_end) == core::Tick::max() || m.status() > 100)
+        const bool told = (t.cancelled_attempts & (1U << t.attempt)) != 0;
+        if (due(t, Deadline::client_end) == core::Tick::max() || (m.status() > 100 && !told))
             due(t, Deadline::client_end) = now + (t.cancelled ? t1x64_ : core::Duration{std::min(timers.timer_c, timers.fr_inv_timer)});
         if (t.cancelled) cancel_current(t, now);  // held until the host had answered (§9.1)
     } else {
@@ -182,6 +186,7 @@ void Proxy::on_result(Transaction& t, const Message& m, core::Tick now) {
     }
     if (m.status() == 100) return;
     t.provisional_seen = true;
+    if (!t.is_invite()) return;  // RFC 4320 §4.1: it would make the client believe that it may wait
     if (auto* d = dialogs_.get(t.dialog); d != nullptr && t.initial && d->state == DialogState::unconfirmed) d->state = DialogState::early;
     forward_response(t, m, now);
 }
@@ -213,7 +218,11 @@ void Proxy::on_final(Transaction& t, const Message& m, core::Tick now) {
             challenges_.remember(t.call_id_hash, host, now);
     }
     if (t.is_invite() && t.initial && status < 300) confirm_dialog(t, m, now);
-    forward_response(t, m, now);
+    if (!t.is_invite() && status == 408) {
+        end_in_silence(t);
+    } else {
+        forward_response(t, m, now);
+    }
     settle_dialog(t, status, now);
     if (t.is_invite() && status >= 300) {
         send_ack(t, m, t.target, true);
@@ -278,6 +287,7 @@ bool Proxy::server_event(Transaction& t, fsm::Event e, core::Tick now) {
     const auto step = t.is_invite() ? fsm::invite_server(t.server_state, e, reliable) : fsm::request_server(t.server_state, e, reliable);
     if (!fsm::has(step.actions, Do::send)) return false;
     t.server_state = step.next;
+    if (!t.is_invite()) due(t, Deadline::server_retransmit) = core::Tick::max();  // no 100 is owed any more
     if (fsm::has(step.actions, Do::start_retransmit)) {
         t.server_interval_ms = static_cast<std::uint32_t>(config_.timers.t1.count());
         due(t, Deadline::server_retransmit) = now + t1_;
@@ -387,11 +397,7 @@ void Proxy::attempt_failed(Transaction& t, bool timeout, core::Tick now) {
         } else if (t.is_invite()) {
             finish(t, 408, "Request Timeout", LocalReply::timeout, {}, now);
         }
-        // RFC 4320 §4.1: a 408 to a non-INVITE would come too late to help; it ends in silence.
-        if (t.server_state == fsm::State::trying || t.server_state == fsm::State::proceeding) {
-            t.server_state = fsm::State::terminated;
-            due(t, Deadline::server_end) = core::Tick::max();
-        }
+        end_in_silence(t);
         settle_dialog(t, 408, now);
     }
     transactions_.settle(t);

@@ -28,6 +28,11 @@ void Proxy::on_timer(Transaction& t, core::Tick now) {
     const auto t2_ms = static_cast<std::uint32_t>(config_.timers.t2.count());
     const auto interval = [](std::uint32_t ms) { return core::Duration{std::chrono::milliseconds{ms}}; };
 
+    if (due(t, Deadline::server_retransmit) <= now && !t.is_invite()) {
+        // RFC 4320 §4.1: the client has slowed down to T2, so a 100 no longer delays what retransmissions would bring.
+        due(t, Deadline::server_retransmit) = core::Tick::max();
+        if (t.server_state == fsm::State::trying) finish(t, 100, "Trying", LocalReply::trying, {}, now);
+    }
     if (due(t, Deadline::server_retransmit) <= now) {  // Timer G
         t.server_interval_ms = std::min(2 * t.server_interval_ms, t2_ms);
         due(t, Deadline::server_retransmit) = now + interval(t.server_interval_ms);
@@ -62,6 +67,13 @@ void Proxy::on_server_end(Transaction& t) {
     t.server_state =
         t.is_invite() ? fsm::invite_server(t.server_state, event, false).next : fsm::request_server(t.server_state, event, false).next;
     transactions_.drop(t.response);
+}
+
+// RFC 4320 §4.2: a 408 to a non-INVITE would come too late to help, whoever says it.
+void Proxy::end_in_silence(Transaction& t) noexcept {
+    if (t.server_state != fsm::State::trying && t.server_state != fsm::State::proceeding) return;
+    t.server_state = fsm::State::terminated;
+    t.deadline(Deadline::server_end) = t.deadline(Deadline::server_retransmit) = core::Tick::max();
 }
 
 void Proxy::on_client_end(Transaction& t, core::Tick now) {

@@ -163,6 +163,11 @@ std::string_view value_below_top(const Message& m) noexcept {
 
 }  // namespace
 
+bool has_via_below_top(const Message& m) noexcept {
+    const auto* h = m.first(HeaderId::via);
+    return (h->value == m.top_via().value && m.next(h) != nullptr) || !value_below_top(m).empty();
+}
+
 std::string_view branch_below_top(const Message& m) noexcept {
     const auto value = value_below_top(m);
     const auto semicolon = value.find(';');

@@ -66,6 +66,8 @@ core::Flow registered_flow(const Message& m, const Sockets& sockets, const core:
 // Whether any Via below the top one is ours with the same loop part: the request came around unchanged (§16.3 step 4).
 bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept;
 
+// Whether anything stands below the top Via value.
+bool has_via_below_top(const Message& m) noexcept;
 // The branch of the Via value below the top one, which the MAC of our branch covers; empty when there is none.
 std::string_view branch_below_top(const Message& m) noexcept;
 // The whole of it, with slices of the message; false when there is none or it is malformed.

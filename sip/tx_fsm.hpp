@@ -53,6 +53,7 @@ constexpr Step invite_client(State s, Event e, bool reliable) noexcept {
     if (s == State::calling || s == State::proceeding) {
         switch (e) {
             case provisional:
+                if (s == State::proceeding) return {s, Do::pass_up};  // Timer C runs, and is the core's
                 return {State::proceeding, Do::pass_up | Do::stop_retransmit | Do::stop_timeout};
             case success:
                 return {State::accepted, Do::pass_up | Do::stop_retransmit | Do::stop_timeout | Do::start_linger};

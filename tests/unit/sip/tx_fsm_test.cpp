@@ -19,6 +19,7 @@ TEST(InviteClientTx, AProvisionalStopsTimersAAndB) {
     const auto s = invite_client(calling, Event::provisional, udp);
     EXPECT_EQ(s.next, proceeding);
     EXPECT_TRUE(has(s.actions, Do::pass_up) && has(s.actions, Do::stop_retransmit) && has(s.actions, Do::stop_timeout));
+    EXPECT_EQ(invite_client(proceeding, Event::provisional, udp), (Step{proceeding, Do::pass_up})) << "Timer C is the core's";
 }
 
 TEST(InviteClientTx, EachFailureIsAcknowledgedUntilTimerD) {
