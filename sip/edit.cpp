@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "sip/copy.hpp"
+#include "sip/text_builder.hpp"
 #include "sip/uri.hpp"
 
 namespace sipfront::sip {
@@ -20,6 +21,21 @@ std::string_view Scratch::join(std::initializer_list<std::string_view> parts) no
         out += p.size();
     }
     return {room.data(), room.size()};
+}
+
+std::string_view Scratch::strip_uri(std::string_view text, const Uri& uri, std::initializer_list<std::string_view> params) noexcept {
+    TextBuilder b{take(text.size())};
+    const auto end_of_hostport = uri.params.data() != nullptr    ? uri.params.data() - 1
+                                 : uri.headers.data() != nullptr ? uri.headers.data() - 1
+                                                                 : text.data() + text.size();
+    b << text.substr(0, static_cast<std::size_t>(end_of_hostport - text.data()));
+    for (auto rest = uri.params; !rest.empty();) {
+        const auto one = rest.substr(0, rest.find(';'));
+        rest.remove_prefix(std::min(one.size() + 1, rest.size()));
+        const auto name = trim(one.substr(0, one.find('=')));
+        if (std::none_of(params.begin(), params.end(), [&](std::string_view p) { return iequals(p, name); })) b << ";" << one;
+    }
+    return b.view();
 }
 
 void EditList::replace(std::uint32_t from, std::uint32_t to, std::string_view text) noexcept {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "sip/message.hpp"
+#include "sip/uri.hpp"
 
 namespace sipfront::sip {
 
@@ -31,6 +32,8 @@ public:
     void give_back(std::size_t n) noexcept { used_ -= n; }
     // The parts one after the other.
     std::string_view join(std::initializer_list<std::string_view> parts) noexcept;
+    // A sip or sips URI without these parameters and without headers; `uri` is `text` parsed.
+    std::string_view strip_uri(std::string_view text, const Uri& uri, std::initializer_list<std::string_view> params) noexcept;
     [[nodiscard]] bool overflowed() const noexcept { return overflowed_; }
 
 private:

@@ -143,6 +143,7 @@ private:
         const Lead& lead;
         Shown client;  // where it comes from
         Uri uri{};
+        std::string_view target{};  // the Request-URI to go on with, when it is not the one received; `uri` is its index
         RouteInfo routes{};
         std::uint32_t loop = 0;
     };
@@ -173,6 +174,7 @@ private:
     void on_ack(Request& r);
     void forward_ack(Request& r);
     bool validate(Request& r);
+    bool preprocess_target(Request& r);
     void on_initial(Request& r);
     void on_in_dialog(Request& r);
     void answer_options(Request& r);
@@ -205,6 +207,7 @@ private:
                               const CallIdentity& call, std::string_view caller_tag);
     // Via and our Path, for a REGISTER that came by `client`.
     std::string_view make_register_top(const core::Flow& out, std::string_view branch, const core::Flow& client);
+    std::string_view request_uri_of(std::string_view text);
     void edit_received(EditList& edits, const Message& m, const core::Flow& in, const Shown& client);
     void edit_max_forwards(EditList& edits, const Message& m);
     void edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const Shown* client);

@@ -133,7 +133,7 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     edit_max_forwards(edits, m);
     for (std::size_t i = 0; i < r.routes.own_count; ++i) edits.erase_value(m, *r.routes.own[i].header, r.routes.own[i].value);
     if (r.routes.strict_upstream) edits.erase_value(m, *r.routes.target_header, r.routes.target_value);
-    auto uri = !hop.uri.empty() ? hop.uri : r.routes.strict_upstream ? r.routes.target_uri : std::string_view{};
+    auto uri = !hop.uri.empty() ? hop.uri : r.target;
     if (hop.follow_next_route && r.routes.next_is_strict) {
         // §16.6 step 6: a strict router wants itself in the Request-URI and the target at the end of the Route set.
         const auto* last = m.first(HeaderId::route);
@@ -147,7 +147,7 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
         }
         uri = r.routes.next_uri;
     }
-    if (!uri.empty()) edits.replace(m.request_uri_slice(), uri);
+    if (!uri.empty()) edits.replace(m.request_uri_slice(), request_uri_of(uri));
     if (!hop.routes.empty()) edits.insert(m.headers_begin(), scratch_.join({"Route: ", hop.routes, "\r\n"}));
     edit_trust(edits, m, r.in.zone, hop.out.zone, r.in.zone != core::Zone::cluster ? &r.client : nullptr);
     if (core::is_reliable(hop.out.transport) && m.content_length() < 0) {
@@ -169,6 +169,13 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     out_.commit(n, hop.out);
     counters_.requests_out[m.method()].add();
     return Forwarded::sent;
+}
+
+// What a Contact or Route may hold and a Request-URI may not (§19.1.1, table 1) is left out.
+std::string_view Proxy::request_uri_of(std::string_view text) {
+    const auto uri = parse_uri(text);
+    if (!uri || (uri->headers.empty() && !uri->param("method"))) return text;
+    return scratch_.strip_uri(text, *uri, {"method"});
 }
 
 void Proxy::edit_received(EditList& edits, const Message& m, const core::Flow& in, const Shown& client) {

@@ -174,10 +174,31 @@ void Proxy::on_ack(Request& r) {
     if (!parse_solid_uri(m.request_uri(), r.uri)) return drop(ProxyDrop::unanswerable);
     read_routes(m, r.call, r.uri, r.lead.route, sockets_, keys_, r.routes);
     if (r.routes.malformed) return drop(ProxyDrop::unanswerable);
-    if (r.routes.strict_upstream) {
-        if (const auto target = parse_uri(r.routes.target_uri)) r.uri = *target;
-    }
+    if (!preprocess_target(r)) return drop(ProxyDrop::unanswerable);
     forward_ack(r);
+}
+
+// §16.4: what a strict router before us did is undone, and a maddr that names the socket the request came to is taken off with port
+// and transport, as if they had not been there. False: there is no target.
+bool Proxy::preprocess_target(Request& r) {
+    if (r.routes.strict_upstream) {
+        r.target = r.routes.target_uri;
+        const auto target = parse_uri(r.target);
+        if (!target) return false;
+        r.uri = *target;
+    }
+    if (!r.uri.param("maddr")) return true;
+    const auto* named = sockets_.named_by(r.uri);
+    if (named == nullptr || named != sockets_.of(r.in)) return true;
+    auto text = scratch_.strip_uri(r.target.empty() ? r.m.request_uri() : r.target, r.uri, {"maddr", "transport"});
+    if (r.uri.port != 0 && r.uri.port != core::default_port(r.in.transport)) {
+        const auto port =
+            static_cast<std::size_t>(r.uri.host.data() - (r.target.empty() ? r.m.request_uri() : r.target).data()) + r.uri.host.size();
+        text = scratch_.join({text.substr(0, port), text.substr(std::min(text.find(';', port), text.size()))});
+    }
+    r.target = text;
+    r.uri = {};
+    return parse_solid_uri(text, r.uri);
 }
 
 // The ACK to a 2xx is a message of its own: forwarded without a transaction (§16.11, §17.1.1.3).
@@ -216,11 +237,7 @@ bool Proxy::validate(Request& r) {
     }
     read_routes(m, r.call, r.uri, r.lead.route, sockets_, keys_, r.routes);
     if (r.routes.malformed) return reply(m, r.in, 400, "Bad Request (bad Route)", LocalReply::bad_request), false;
-    if (r.routes.strict_upstream) {
-        const auto target = parse_uri(r.routes.target_uri);
-        if (!target) return reply(m, r.in, 400, "Bad Request (bad Route)", LocalReply::bad_request), false;
-        r.uri = *target;
-    }
+    if (!preprocess_target(r)) return reply(m, r.in, 400, "Bad Request (bad Route)", LocalReply::bad_request), false;
     return true;
 }
 

@@ -222,5 +222,18 @@ TEST(Scratch, JoinsAndRemembersAnOverflow) {
     EXPECT_EQ(scratch.take(Scratch::capacity).size(), Scratch::capacity);
 }
 
+TEST(Scratch, StripsParametersAndHeadersOfAUri) {
+    Scratch scratch;
+    const auto strip = [&](std::string_view text) {
+        return std::string{scratch.strip_uri(text, parse_uri(text).value(), {"maddr", "method"})};
+    };
+    EXPECT_EQ(strip("sip:bob@host"), "sip:bob@host");
+    EXPECT_EQ(strip("sip:bob;x@host:5070;MADDR=1.2.3.4;lr;a=b"), "sip:bob;x@host:5070;lr;a=b");
+    EXPECT_EQ(strip("sips:[2001:db8::1];Method=INVITE?Subject=x"), "sips:[2001:db8::1]");
+    EXPECT_EQ(strip("sip:host?a=b;maddr=c"), "sip:host");
+    EXPECT_EQ(strip("sip:host;"), "sip:host");
+    EXPECT_EQ(strip("sip:host;maddrs=1;method"), "sip:host;maddrs=1");
+}
+
 }  // namespace
 }  // namespace sipfront::sip
