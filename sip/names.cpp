@@ -79,7 +79,8 @@ std::string_view name(ProxyEvent e) noexcept {
                                                                    "extra_success",
                                                                    "path_added",
                                                                    "flow_followed",
-                                                                   "holder_followed"});
+                                                                   "holder_followed",
+                                                                   "late_answer_ended"});
     return pick(names, e);
 }
 

@@ -6,6 +6,7 @@
 //   proxy_route.cpp     where an in-dialog request or a host's own request goes; relay refusal, route repair
 //   proxy_forward.cpp   the copy that leaves: Via, Record-Route, trust headers; the next attempt
 //   proxy_response.cpp  responses, failover, dialogs
+//   proxy_late.cpp      answers to calls that we had given up
 //   proxy_cancel.cpp    CANCEL, and ACK to failures
 //   proxy_reply.cpp     replies of our own
 //   proxy_reject.cpp    new work turned away under overload
@@ -232,6 +233,13 @@ private:
     void close_dialog(Dialog& d, ProxyEvent why) noexcept;
     void attempt_failed(Transaction& t, bool timeout, core::Tick now);
     void release_attempt(Transaction& t);
+
+    // --- proxy_late.cpp
+    void end_late_answer(Transaction& t, const Message& m, const core::Flow& in, core::Tick now);
+    void hang_up(Transaction& t, const Message& m, const core::Flow& to, std::string_view routes, core::Tick now);
+    std::string_view late_request(const Transaction& t, const Message& m, const core::Flow& to, std::string_view routes, Method method,
+                                  std::string_view branch, std::uint32_t cseq);
+    std::string_view routes_to_callee(const Message& m);
 
     // --- proxy_cancel.cpp
     void on_cancel(Request& r);

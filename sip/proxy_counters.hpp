@@ -92,6 +92,7 @@ enum class ProxyEvent : std::uint8_t {
     path_added,
     flow_followed,
     holder_followed,
+    late_answer_ended,
     count_
 };
 std::string_view name(ProxyEvent e) noexcept;

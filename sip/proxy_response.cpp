@@ -22,16 +22,6 @@ bool has_q850_reason(const Message& m) noexcept {
     return false;
 }
 
-std::string_view contact_of(const Message& m) noexcept {
-    const auto* h = m.first(HeaderId::contact);
-    if (h == nullptr) return {};
-    auto rest = m.at(h->value);
-    std::string_view one;
-    next_value(rest, one);
-    const auto name_addr = parse_name_addr(one);
-    return name_addr ? name_addr->uri : std::string_view{};
-}
-
 }  // namespace
 
 void Proxy::on_response(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now) {
@@ -60,7 +50,7 @@ void Proxy::on_response(const Message& m, const core::Flow& in, std::uint64_t ca
     if (m.cseq().method != t->method) return drop(ProxyDrop::forged_response);
     // §16.7 step 3: without a Via below ours it was never meant for anybody but us.
     if (t->server_key != 0 && !has_via_below_top(m)) return drop(ProxyDrop::forged_response);
-    if (branch->attempt != t->attempt) return on_abandoned(*t, *branch, m, in, now);
+    if (branch->attempt != t->attempt || t->given_up) return on_abandoned(*t, *branch, m, in, now);
     client_event(*t, event_of(m.status()), m, now);
 }
 
@@ -74,7 +64,7 @@ void Proxy::on_abandoned(Transaction& t, const Branch& b, const Message& m, cons
         count(ProxyEvent::extra_success);
         return forward_response(t, m, now);
     }
-    if (t.server_state != fsm::State::proceeding) return drop(ProxyDrop::late_response);
+    if (t.server_state != fsm::State::proceeding) return end_late_answer(t, m, in, now);
     count(ProxyEvent::late_winner);
     cancel_current(t, now);
     release_attempt(t);
@@ -169,7 +159,7 @@ void Proxy::on_result(Transaction& t, const Message& m, core::Tick now) {
         if (m.status() >= 200) local_.local_done(t.tag, m.status(), now);
         return;
     }
-    if (t.kind == Transaction::Kind::cancel) return;
+    if (t.server_key == 0) return;
     if (m.status() >= 200) return on_final(t, m, now);
 
     if (host != core::no_destination && !t.provisional_seen) router_.report(host, Outcome::alive);
@@ -303,30 +293,8 @@ void Proxy::confirm_dialog(Transaction& t, const Message& m, core::Tick now) {
     auto texts = d->texts();
     const auto put = [&](DialogText which, std::string_view v) { texts[static_cast<std::size_t>(which)] = v; };
     put(DialogText::callee_tag, m.to_tag());
-    put(DialogText::callee_contact, contact_of(m));
-    // Record-Route values above ours lie between us and the callee; a request towards it takes them in reverse (§12.1.2).
-    constexpr std::size_t room = 1024;
-    TextBuilder b{scratch_.take(room)};
-    std::array<std::string_view, 8> above;
-    std::size_t count_above = 0;
-    bool ours = false;
-    for (const auto* h = m.first(HeaderId::record_route); h != nullptr && !ours; h = m.next(h)) {
-        auto rest = m.at(h->value);
-        for (std::string_view one; !ours && next_value(rest, one);) {
-            if (sockets_.read_own_route(one).socket != nullptr) {
-                ours = true;
-                break;
-            }
-            const auto name_addr = parse_name_addr(one);
-            const auto uri = name_addr ? parse_uri(name_addr->uri) : std::nullopt;
-            ours = uri && sockets_.named_by(*uri) != nullptr;
-            if (!ours && count_above < above.size()) above[count_above++] = one;
-        }
-    }
-    if (ours) {
-        for (std::size_t i = count_above; i > 0; --i) b << (i == count_above ? "" : ", ") << above[i - 1];
-        if (!b.overflowed()) put(DialogText::callee_routes, b.view());
-    }
+    put(DialogText::callee_contact, first_contact(m));
+    if (const auto routes = routes_to_callee(m); !routes.empty()) put(DialogText::callee_routes, routes);
     dialogs_.set_texts(*d, texts);
     if (d->caller_in_cluster && t.target.zone == core::Zone::outside) {
         const auto contact = parse_uri(texts[static_cast<std::size_t>(DialogText::callee_contact)]);
@@ -387,8 +355,11 @@ void Proxy::attempt_failed(Transaction& t, bool timeout, core::Tick now) {
     if (t.route != Transaction::Route::fixed && next_step(end, context) == NextStep::try_next && try_next(t, now, answer))
         return transactions_.settle(t);
 
-    t.client_state = fsm::State::terminated;
-    due(t, Deadline::client_retransmit) = due(t, Deadline::client_end) = core::Tick::max();
+    // A host that does answer an INVITE later must not be left with half a call.
+    t.given_up = t.is_invite();
+    t.client_state = t.given_up ? fsm::State::completed : fsm::State::terminated;
+    due(t, Deadline::client_retransmit) = core::Tick::max();
+    due(t, Deadline::client_end) = t.given_up ? now + t1x64_ : core::Tick::max();
     if (t.kind == Transaction::Kind::local) local_.local_done(t.tag, 0, now);
     if (t.server_key != 0) {
         count(ProxyEvent::transaction_timeout);

@@ -120,6 +120,16 @@ core::Flow registered_flow(const Message& m, const Sockets& sockets, const core:
     return flow;
 }
 
+std::string_view first_contact(const Message& m) noexcept {
+    const auto* h = m.first(HeaderId::contact);
+    if (h == nullptr) return {};
+    auto rest = m.at(h->value);
+    std::string_view one;
+    next_value(rest, one);
+    const auto name_addr = parse_name_addr(one);
+    return name_addr ? name_addr->uri : std::string_view{};
+}
+
 bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept {
     const auto* h = m.first(HeaderId::via);
     // The sender's own Via, and no other: only one that has our form needs a look.

@@ -63,6 +63,9 @@ void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, con
 // The flow that our Path in a REGISTER of ours names. `local` is empty when there is none.
 core::Flow registered_flow(const Message& m, const Sockets& sockets, const core::KeyRing& keys) noexcept;
 
+// The addr-spec of the first Contact; empty when there is none.
+std::string_view first_contact(const Message& m) noexcept;
+
 // Whether any Via below the top one is ours with the same loop part: the request came around unchanged (§16.3 step 4).
 bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept;
 

@@ -32,6 +32,7 @@ struct Transaction {
         invite,
         request,  // any other proxied request
         cancel,   // our CANCEL of an INVITE's branch: client side only
+        hang_up,  // our BYE to an answer that nobody waits for any more: client side only
         local,    // a request of our own (probe): client side only
     };
     // How its target was chosen.
@@ -54,6 +55,7 @@ struct Transaction {
     DialogHandle dialog;
     TransactionHandle cancels;  // INVITE: its CANCELs, newest first; CANCEL: the next older one
     std::uint32_t cseq = 0;
+    std::uint32_t hung_up = 0;  // of the last late answer that got our BYE: a hash of its To tag
     std::uint32_t server_interval_ms = 0, client_interval_ms = 0;
     std::uint16_t top_length = 0;  // octets of Via and Record-Route that we put behind the start line
     std::array<core::DestinationId, max_attempts> tried{};
@@ -74,6 +76,7 @@ struct Transaction {
     bool tagless = false;      // the request's To had no tag
     bool old_branch = false;   // the request's branch is RFC 2543's: responses do not lead back to its key
     bool ack_kept = false;     // `request` holds the ACK, for retransmitted finals
+    bool given_up = false;     // the client has our own final; what the host still says is ended politely
     fsm::State client_state = fsm::State::terminated;
 
     Transaction() {
