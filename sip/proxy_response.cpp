@@ -113,7 +113,9 @@ void Proxy::client_event(Transaction& t, fsm::Event e, const Message& m, core::T
 
 // Once the final response is through, all that is left of a call's transactions is to absorb and answer repetitions.
 bool Proxy::go_compact(Transaction& t, const Message& m, core::Tick now) {
-    const bool answered = t.server_state == fsm::State::completed && t.client_state == fsm::State::completed;
+    // Over a stream the client side is through with its final response (K is zero).
+    const bool ended = t.client_state == fsm::State::completed || t.client_state == fsm::State::terminated;
+    const bool answered = t.server_state == fsm::State::completed && ended;
     const bool accepted = t.server_state == fsm::State::accepted && t.client_state == fsm::State::accepted;
     if (t.is_invite() ? !accepted : !answered || t.response || !t.answered_up) return false;
     if (!transactions_.may_linger(t)) return false;
