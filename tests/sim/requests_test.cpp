@@ -136,6 +136,26 @@ TEST(Register, RepeatedGetsTheKeptResponse_Rfc3261_17_2_2) {
     EXPECT_EQ(how_many(world.receive(text, client_a), "REGISTER"), 1U) << "after Timer J it is a new request";
 }
 
+TEST(Register, ContactsAndOutboundParametersPassUntouched_Rfc5626) {
+    World world;
+    const std::string contact =
+        "<sip:alice@192.168.1.9:5060;ob;transport=udp>;reg-id=1;+sip.instance=\"<urn:uuid:0-1-2>\";expires=60, <tel:+1555>;q=0.1";
+    const auto sent =
+        only(world.receive(request({.method = "REGISTER",
+                                    .uri = "sip:example.com",
+                                    .contact = contact,
+                                    .headers = {"Supported: outbound, path, gruu", "Contact: <sip:b@192.168.1.9;maddr=192.0.2.1>"}}),
+                           client_a),
+             "REGISTER");
+    EXPECT_THAT(sent.text, HasSubstr("\r\nContact: " + contact + "\r\nSupported: outbound, path, gruu\r\n"));
+    EXPECT_THAT(sent.text, HasSubstr("Contact: <sip:b@192.168.1.9;maddr=192.0.2.1>\r\n"));
+    EXPECT_THAT(sent.text, testing::Not(HasSubstr("Record-Route")));
+    EXPECT_EQ(Text{sent.text}.request_uri(), "sip:example.com");
+    const auto ok = only(world.receive(response(sent.text, 200, "OK", "r", {"Contact: " + contact, "Flow-Timer: 120"}), sent.flow.remote),
+                         "SIP/2.0 200");
+    EXPECT_THAT(ok.text, HasSubstr("\r\nContact: " + contact + "\r\nFlow-Timer: 120\r\n"));
+}
+
 TEST(Challenge, TheAnswerGoesToTheHostThatAsked) {
     World world;
     for (int i = 0; i < 12; ++i) {
