@@ -10,6 +10,7 @@ find_package(prometheus-cpp CONFIG REQUIRED)
 pkg_check_modules(DPDK REQUIRED IMPORTED_TARGET libdpdk)
 pkg_check_modules(OSIP2 REQUIRED IMPORTED_TARGET libosip2)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(TOMLPP REQUIRED IMPORTED_TARGET tomlplusplus)
 
 # libdpdk's flags ask for -march=corei7 and drag in warnings of its headers: take its include path as a system one, and

@@ -27,6 +27,7 @@ LIBRARIES = {
     "Prometheus": (r"<prometheus/", [r"app/metric"]),
     "osip": (r"<osip", [r"sip/osip_codec", r"bench/", r"tests/(unit/sip|fuzz)/"]),
     "netlink": (r"<libmnl/|<linux/(rt)?netlink", [r"kni/", r"tests/unit/kni/"]),
+    "c-ares": (r"<ares", [r"kni/dns_client"]),
     "TOML": (r"<toml\+\+", [r"app/config"]),
 }
 # core/ is the standard library and Boost; the logger, and the kernel's files and memory, besides.
