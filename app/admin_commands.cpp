@@ -235,6 +235,31 @@ CommandResult overload(const Operations& ops) {
     return Json{{"Workers", std::move(workers)}, {"Requests", std::move(methods)}};
 }
 
+CommandResult resolver(const Operations& ops) {
+    Json names = Json::array(), counts = Json::object();
+    for (const auto& n : ops.names()) {
+        Json targets = Json::array();
+        for (const auto& t : n.targets)
+            targets.push_back({{"address", t.remote.to_string()}, {"priority", t.priority}, {"weight", t.weight}});
+        Json one{{"host", n.host}, {"underway", n.underway}, {"targets", std::move(targets)}};
+        if (n.port != 0) one["port"] = n.port;
+        if (n.transport_named) one["transport"] = "udp";
+        one["state"] = !n.state                               ? "unknown"
+                       : *n.state == core::NameStatus::found  ? "found"
+                       : *n.state == core::NameStatus::absent ? "absent"
+                                                              : "failed";
+        if (n.state) one["ttl"] = n.seconds_left;
+        names.push_back(std::move(one));
+    }
+    if (const auto* stats = ops.telemetry().resolver) {
+        for (std::size_t i = 0; i < core::CounterArray<kni::ResolverCount>::size; ++i) {
+            const auto c = static_cast<kni::ResolverCount>(i);
+            counts[std::string{kni::name(c)}] = stats->counts[c].get();
+        }
+    }
+    return Json{{"Names", std::move(names)}, {"Counts", std::move(counts)}};
+}
+
 CommandResult status(const Operations& ops) {
     const auto& t = ops.telemetry();
     const auto sum = [&](auto field) { return total(t, [&](const WorkerStats& s) { return (s.proxy.*field).get(); }); };
@@ -294,6 +319,7 @@ void add_admin_commands(CommandTable& t, Operations& ops) {
     t.add({"overload", {}, {}, "share of new work that each worker admits, and how its queues stand", [&ops](const Arguments&) {
                return overload(ops);
            }});
+    t.add({"resolver", {}, {}, "host names that are known, with their addresses", [&ops](const Arguments&) { return resolver(ops); }});
     t.add({"ports", {}, {}, "ports, or the members of the bond", [&ops](const Arguments&) { return port_status(ops); }});
     t.add({"ps", {}, {}, "threads and how busy they are", [&ops](const Arguments&) { return threads(ops); }});
     t.add({"log_level", {}, {"level"}, "show or set what is logged", [&ops](const Arguments& a) { return log_level(ops, a); }});

@@ -34,6 +34,7 @@ struct Config {
     kni::KernelConfig kernel;
     MetricsConfig metrics;
     AdminConfig admin;
+    kni::ResolverConfig resolver;
     core::LogConfig log;
     std::string key_file;  // core::KeyRing; empty: keys of this process only, which no restart and no other node survives
     std::chrono::milliseconds drain_timeout{30'000};

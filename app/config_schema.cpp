@@ -180,6 +180,27 @@ void bind_kernel(Binder& b, kni::KernelConfig& k) {
     });
 }
 
+const TextForm<core::Endpoint>& name_server_form() {
+    static const TextForm<core::Endpoint> form{[](std::string_view text) {
+                                                   const auto e = core::Endpoint::parse(text, 53);
+                                                   return e && e->port != 0 && !e->address.is_multicast() ? e : std::nullopt;
+                                               },
+                                               [](const core::Endpoint& e) { return e.address ? e.to_string() : std::string{}; },
+                                               "an address, and a port other than 53, as \"10.77.0.1\" or \"[fd77::1]:5353\""};
+    return form;
+}
+
+void bind_resolver(Binder& b, kni::ResolverConfig& r, sip::Timers& t) {
+    b.list("servers", r.servers, name_server_form());
+    b.duration("timeout", r.timeout, 100ms, 30s);
+    b.number("tries", r.tries, 1, 10);
+    b.duration("wait", t.name_wait, 100ms, 32s);
+    b.number("max_names", r.max_names, 16, 16'384);
+    b.duration("max_ttl", r.max_ttl, 1s, 24h);
+    b.duration("negative_ttl", r.negative_ttl, 1s, 1h);
+    b.duration("failure_ttl", r.failure_ttl, 1s, 10min);
+}
+
 }  // namespace
 
 const TextForm<core::IpAddress>& address_form() {
@@ -217,6 +238,7 @@ void bind_config(Binder& root, Config& config) {
     root.table("kernel", [&](Binder& b) { bind_kernel(b, config.kernel); });
     root.table("sip", [&](Binder& b) { bind_sip(b, config.proxy); });
     bind_balancer(root, config.balancer);
+    root.table("resolver", [&](Binder& b) { bind_resolver(b, config.resolver, config.proxy.timers); });
     root.table("metrics", [&](Binder& b) {
         b.flag("enabled", config.metrics.enabled);
         b.formed("listen", config.metrics.listen, metrics_form());

@@ -25,6 +25,13 @@ core::Status Control::attach(EventLoop& loop) {
     loop_ = &loop;
     if (auto s = loop.on_signals({SIGHUP, SIGTERM, SIGINT}, [this](int signal) { on_signal(signal); }); !s) return s;
     if (auto s = loop.every(tick_interval, [this] { tick(); }); !s) return s;
+    if (auto* dns = parts_.dns; dns != nullptr) {
+        const auto read = [dns, resolver = parts_.resolver](std::uint32_t) {
+            dns->process();
+            resolver->publish();
+        };
+        if (auto s = loop.watch(dns->fd(), EPOLLIN, read); !s) return s;
+    }
     auto* network = parts_.network;
     if (network == nullptr) return core::Done{};
     const auto clock = parts_.clock;
@@ -42,8 +49,35 @@ void Control::tick() {
     }
     note(routing_.settle(now));
     if (parts_.network != nullptr) parts_.network->tick(now);
+    if (parts_.resolver != nullptr) resolve();
     parts_.stats.log_lost.set(core::log_lost());
     if (draining_) finish_draining(now);
+}
+
+// Questions of the workers, timeouts of name servers, names that expire.
+void Control::resolve() {
+    for (std::uint32_t w = 0; w < parts_.switchboard.workers(); ++w)
+        parts_.switchboard.questions(core::WorkerId{static_cast<std::uint8_t>(w)})
+            .consume([this](const core::NameQuestion& q) { parts_.resolver->ask(q); }, Switchboard::QuestionBox::capacity());
+    if (parts_.dns != nullptr) parts_.dns->tick();
+    parts_.resolver->tick();
+}
+
+std::vector<NameStatus> Control::names() const {
+    std::vector<NameStatus> all;
+    if (parts_.resolver == nullptr) return all;
+    const auto now = parts_.clock();
+    for (const auto& row : parts_.resolver->rows()) {
+        NameStatus n{
+            .host = std::string{row.question.host()}, .port = row.question.port(), .transport_named = row.question.transport_named()};
+        n.state = row.known ? row.answer.status : std::optional<core::NameStatus>{};
+        n.underway = row.underway;
+        if (row.known)
+            n.seconds_left = std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::seconds>(row.answer.expires - now).count());
+        n.targets.assign(row.answer.targets.begin(), row.answer.targets.begin() + row.answer.count);
+        all.push_back(std::move(n));
+    }
+    return all;
 }
 
 void Control::note(const std::vector<balancer::StatusEvent>& events) {

@@ -1,4 +1,5 @@
-// The control thread: decides on health, publishes what workers read, follows the network, answers management, ends the process.
+// The control thread: decides on health, publishes what workers read, follows the network, finds the addresses of host names,
+// answers management, ends the process.
 #pragma once
 
 #include <functional>
@@ -12,6 +13,8 @@
 #include "app/operations.hpp"
 #include "app/routing_state.hpp"
 #include "app/switchboard.hpp"
+#include "kni/dns_client.hpp"
+#include "kni/resolver.hpp"
 
 namespace sipfront::app {
 
@@ -25,6 +28,8 @@ struct ControlParts {
     std::vector<ThreadStatus> threads;
     std::function<core::Tick()> clock;
     NetworkControl* network = nullptr;  // null: no data plane (tests)
+    kni::Resolver* resolver = nullptr;  // null: nobody answers for names (tests)
+    kni::DnsClient* dns = nullptr;      // what the resolver asks; null: nothing to watch (tests)
 };
 
 class Control final : public Operations {
@@ -53,6 +58,7 @@ public:
     [[nodiscard]] std::uint64_t uptime_seconds() const override;
     [[nodiscard]] std::vector<PortStatus> ports() const override;
     [[nodiscard]] std::vector<ThreadStatus> threads() const override { return parts_.threads; }
+    [[nodiscard]] std::vector<NameStatus> names() const override;
     ReloadReport reload() override;
     core::Status set_state(core::DestinationId d, balancer::State wanted) override;
     core::Status resize(std::uint32_t row_id, const std::string& resource, std::uint32_t capacity) override;
@@ -62,6 +68,7 @@ public:
     void drain() override;
 
 private:
+    void resolve();
     void finish_draining(core::Tick now);
     void tell_workers(const WorkerCommand& command);
     void note(const std::vector<balancer::StatusEvent>& events);

@@ -179,6 +179,18 @@ void process_families(Families& out, const Telemetry& t) {
     gauge("sipfront_draining", "1 while no new calls are taken because the process is about to end.")
         .add({}, static_cast<double>(t.control->draining.get()))
         .finish(out);
+    if (t.resolver != nullptr) {
+        auto resolver =
+            counter("sipfront_resolver_total", "Host names: questions of workers, queries to name servers, and what came of them.");
+        for (std::size_t i = 0; i < core::CounterArray<kni::ResolverCount>::size; ++i) {
+            const auto c = static_cast<kni::ResolverCount>(i);
+            resolver.add({{"what", std::string{kni::name(c)}}}, static_cast<double>(t.resolver->counts[c].get()));
+        }
+        resolver.finish(out);
+        gauge("sipfront_resolver_names", "Host names that are known or being asked for.")
+            .add({}, static_cast<double>(t.resolver->names.get()))
+            .finish(out);
+    }
     if (t.ports.size() < 2) return;
     counter("sipfront_bond_switches_total", "Moves of the traffic to another member of the bond.")
         .add({}, count(ControlCount::bond_switches))

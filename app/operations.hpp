@@ -10,6 +10,7 @@
 
 #include "app/telemetry.hpp"
 #include "balancer/health_fsm.hpp"
+#include "core/names.hpp"
 #include "core/result.hpp"
 
 namespace sipfront::app {
@@ -34,6 +35,17 @@ struct ThreadStatus {
     int cpu = -1;      // -1: any
 };
 
+// A host name that the resolver knows or asks for.
+struct NameStatus {
+    std::string host;
+    std::uint16_t port = 0;  // 0: the URI had none
+    bool transport_named = false;
+    std::optional<core::NameStatus> state{};  // nullopt: not known yet
+    bool underway = false;                    // the DNS is being asked
+    std::int64_t seconds_left = 0;
+    std::vector<core::NameTarget> targets{};
+};
+
 class Operations {
 public:
     virtual ~Operations() = default;
@@ -44,6 +56,8 @@ public:
     [[nodiscard]] virtual std::uint64_t uptime_seconds() const = 0;
     [[nodiscard]] virtual std::vector<PortStatus> ports() const = 0;
     [[nodiscard]] virtual std::vector<ThreadStatus> threads() const = 0;
+    // By host and port.
+    [[nodiscard]] virtual std::vector<NameStatus> names() const = 0;
 
     // Reads the configuration files again.
     virtual ReloadReport reload() = 0;

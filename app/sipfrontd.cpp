@@ -27,7 +27,9 @@
 #include "dpdk/data_plane.hpp"
 #include "dpdk/dpdk_io.hpp"
 #include "dpdk/eal.hpp"
+#include "kni/dns_client.hpp"
 #include "kni/kernel_port.hpp"
+#include "kni/resolver.hpp"
 
 namespace {
 
@@ -69,6 +71,7 @@ public:
           seats_(workers_),
           switchboard_{workers_},
           snapshots_{workers_ + 1},
+          names_{workers_},
           shared_{.proxy = config_.proxy,
                   .keys = keys_,
                   .steering = core::Steering{keys_.signing().digest, workers_},
@@ -76,6 +79,8 @@ public:
                   .sticky_key = sticky_key(keys_),
                   .rate_table = config_.balancer.guard.rate_table,
                   .snapshots = snapshots_,
+                  .names = names_,
+                  .name_key = core::random_key(),
                   .switchboard = switchboard_} {}
 
     core::Status run() {
@@ -89,6 +94,16 @@ public:
         auto network = app::NetworkControl::open(network_options(), **plane, stats_, clock.now());
         if (!network) return network.error();
 
+        auto dns = kni::DnsClient::open(config_.resolver);
+        if (!dns) return dns.error();
+        kni::Resolver resolver{{.config = config_.resolver,
+                                .families = families(),
+                                .key = shared_.name_key,
+                                .dns = **dns,
+                                .names = names_,
+                                .stats = resolver_stats_,
+                                .clock = [&clock] { return clock.now(); }}};
+
         app::Control control{{.config = config_,
                               .config_files = invocation_.config_files,
                               .switchboard = switchboard_,
@@ -97,7 +112,9 @@ public:
                               .stats = stats_,
                               .threads = threads(),
                               .clock = [&clock] { return clock.now(); },
-                              .network = network->get()}};
+                              .network = network->get(),
+                              .resolver = &resolver,
+                              .dns = dns->get()}};
         if (auto s = control.attach(**loop); !s) return s;
         auto admin =
             app::AdminServer::open(config_.admin.socket, **loop, [&](std::string_view request) { return control.answer(request); });
@@ -130,12 +147,23 @@ private:
         return {config_.data_plane, config_.kernel, std::move(listeners)};
     }
 
+    // Those of the sockets that requests to names can leave from.
+    kni::Families families() const {
+        kni::Families f{.ipv4 = false, .ipv6 = false};
+        for (const auto& l : config_.proxy.listeners) {
+            if (l.transport != core::Transport::udp) continue;
+            (l.local.address.is_v6() ? f.ipv6 : f.ipv4) = true;
+        }
+        return f;
+    }
+
     app::Telemetry telemetry(const dpdk::DataPlane& plane) const {
         app::Telemetry t;
         for (std::uint32_t w = 0; w < workers_; ++w)
             t.workers.push_back({&seats_[w].stats, &plane.counters(core::WorkerId{static_cast<std::uint8_t>(w)}), &seats_[w].occupancy});
         t.switchboard = &switchboard_;
         t.control = &stats_;
+        t.resolver = &resolver_stats_;
         for (const auto& p : config_.data_plane.ports) t.ports.push_back(p.device);
         t.version = SIPFRONT_VERSION;
         t.started = std::time(nullptr);
@@ -194,7 +222,9 @@ private:
     std::vector<WorkerSeat> seats_;
     app::Switchboard switchboard_;
     core::Published<balancer::Snapshot> snapshots_;  // one reader more than workers: the scrapes
+    core::Published<core::NameTable> names_;
     app::ControlStats stats_;
+    kni::ResolverStats resolver_stats_;
     app::WorkerShared shared_;
 };
 

@@ -1,5 +1,6 @@
 // The mailboxes of the process: messages from the worker that received them to the one that owns their call, health evidence
-// from workers to control, commands from control to workers. Every one has a single producer and a single consumer.
+// and questions for host names from workers to control, commands from control to workers. Every one has a single producer and a single
+// consumer.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include "core/counters.hpp"
 #include "core/flow.hpp"
 #include "core/mailbox.hpp"
+#include "core/names.hpp"
 #include "core/types.hpp"
 
 namespace sipfront::app {
@@ -40,12 +42,14 @@ public:
     using Lane = core::Mailbox<Steered, 2048>;
     using EvidenceBox = core::Mailbox<balancer::HealthEvent, 1024>;
     using CommandBox = core::Mailbox<WorkerCommand, 256>;
+    using QuestionBox = core::Mailbox<core::NameQuestion, 512>;
 
     explicit Switchboard(std::uint32_t workers) : workers_{workers} {
         for (std::uint32_t i = 0; i < workers * workers; ++i) lanes_.push_back(std::make_unique<Lane>());
         for (std::uint32_t i = 0; i < workers; ++i) {
             evidence_.push_back(std::make_unique<EvidenceBox>());
             commands_.push_back(std::make_unique<CommandBox>());
+            questions_.push_back(std::make_unique<QuestionBox>());
             shares_.push_back(std::make_unique<Share>());
             shares_.back()->admission.set(balancer::admit_all);
         }
@@ -62,6 +66,7 @@ public:
     [[nodiscard]] core::Counter& share(core::WorkerId of) noexcept { return shares_[core::raw(of)]->admission; }
     [[nodiscard]] EvidenceBox& evidence(core::WorkerId from) noexcept { return *evidence_[core::raw(from)]; }
     [[nodiscard]] CommandBox& commands(core::WorkerId to) noexcept { return *commands_[core::raw(to)]; }
+    [[nodiscard]] QuestionBox& questions(core::WorkerId from) noexcept { return *questions_[core::raw(from)]; }
 
 private:
     struct alignas(64) Share {
@@ -72,6 +77,7 @@ private:
     std::vector<std::unique_ptr<Lane>> lanes_;
     std::vector<std::unique_ptr<EvidenceBox>> evidence_;
     std::vector<std::unique_ptr<CommandBox>> commands_;
+    std::vector<std::unique_ptr<QuestionBox>> questions_;
     std::vector<std::unique_ptr<Share>> shares_;
 };
 

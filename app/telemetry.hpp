@@ -18,6 +18,7 @@
 #include "core/published.hpp"
 #include "dpdk/lcore.hpp"
 #include "dpdk/port_counters.hpp"
+#include "kni/resolver.hpp"
 
 namespace sipfront::app {
 
@@ -54,7 +55,8 @@ struct Telemetry {
     std::vector<WorkerTelemetry> workers;
     const Switchboard* switchboard = nullptr;
     const ControlStats* control = nullptr;
-    std::vector<std::string> ports;  // devices in the order of the bond's members
+    const kni::ResolverStats* resolver = nullptr;  // null: no resolver (tests)
+    std::vector<std::string> ports;                // devices in the order of the bond's members
     std::string version;
     std::int64_t started = 0;  // seconds since 1970
 };

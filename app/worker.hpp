@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "app/admission.hpp"
+#include "app/name_lookup.hpp"
 #include "app/switchboard.hpp"
 #include "app/worker_stats.hpp"
 #include "balancer/guard.hpp"
@@ -34,6 +35,8 @@ struct WorkerShared {
     core::SipKey sticky_key;  // of both nodes: where registrations stick
     std::uint32_t rate_table = 65'536;
     core::Published<balancer::Snapshot>& snapshots;
+    core::Published<core::NameTable>& names;
+    core::SipKey name_key;  // of this process: what the table of names is searched by
     Switchboard& switchboard;
 };
 
@@ -47,10 +50,12 @@ public:
           io_{io},
           stats_{stats},
           selector_{self, shared.snapshots, shared.sticky_key},
+          names_{self, shared.names, shared.name_key, shared.switchboard},
           prober_{self, shared.steering.workers(), shared.table_key.k0 ^ core::raw(self)},
           guard_{shared.rate_table, shared.table_key},
           proxy_{{.config = shared.proxy,
                   .router = selector_,
+                  .names = names_,
                   .keys = shared.keys,
                   .out = outbox_,
                   .counters = stats.proxy,
@@ -76,6 +81,7 @@ public:
         if (selector_.refresh() && selector_.snapshot() != nullptr) prober_.refresh(*selector_.snapshot(), now);
         admission_.begin(selector_.snapshot(), now);
         std::size_t work = obey();
+        if (names_.refresh(now)) proxy_.on_names(now);
         // Timers before packets: late timers grow state faster than traffic does.
         proxy_.advance(now, timers_per_poll);
         prober_.poll(now, [this](core::DestinationId d) { return probe(d); });
@@ -108,6 +114,7 @@ public:
             lane.consume([this](const Steered& s) { io_.release({&s.message, 1}); }, Switchboard::Lane::capacity());
         }
         shared_.snapshots.leave(self_);
+        names_.leave();
     }
 
     [[nodiscard]] sip::Proxy& proxy() noexcept { return proxy_; }
@@ -347,6 +354,7 @@ private:
     WorkerStats& stats_;
     core::Outbox outbox_;
     balancer::Selector selector_;
+    NameLookup names_;
     balancer::Prober prober_;
     balancer::Guard guard_;
     sip::Proxy proxy_;

@@ -23,6 +23,7 @@ struct Timers {
     milliseconds fr_timer{2'000};                         // no response at all from a host: try the next one
     milliseconds fr_inv_timer{120'000};                   // a provisional but no final response to an INVITE
     milliseconds dialog_timeout{std::chrono::hours{12}};  // nothing heard in a dialog for so long: it is dropped
+    milliseconds name_wait{4'000};                        // how long a request waits for the address of a host name
     milliseconds challenge_memory{32'000};                // how long a 401/407 ties its Call-ID to the host that sent it
 };
 

@@ -16,10 +16,10 @@ std::string_view pick(const std::array<std::string_view, N>& names, Enum e) noex
 }  // namespace
 
 std::string_view name(ProxyDrop d) noexcept {
-    static constexpr auto names =
-        std::to_array<std::string_view>({"keepalive", "unanswerable", "foreign_response", "forged_response", "stray_response", "stray_ack",
-                                         "ack_no_hops", "refused_ack", "late_response", "table_full", "no_image_room", "no_buffer",
-                                         "too_large", "no_listener", "denied", "rate_limited", "scanner", "rejection_ack"});
+    static constexpr auto names = std::to_array<std::string_view>(
+        {"keepalive", "unanswerable", "foreign_response", "forged_response", "stray_response", "stray_ack", "ack_no_hops", "refused_ack",
+         "late_response", "table_full", "no_image_room", "no_buffer", "too_large", "no_listener", "denied", "rate_limited", "scanner",
+         "rejection_ack", "ack_without_name"});
     return pick(names, d);
 }
 
@@ -47,7 +47,8 @@ std::string_view name(LocalReply r) noexcept {
                                                                    "too_large",
                                                                    "timeout",
                                                                    "draining",
-                                                                   "overload_rejected"});
+                                                                   "overload_rejected",
+                                                                   "name_failed"});
     return pick(names, r);
 }
 
@@ -80,7 +81,9 @@ std::string_view name(ProxyEvent e) noexcept {
                                                                    "path_added",
                                                                    "flow_followed",
                                                                    "holder_followed",
-                                                                   "late_answer_ended"});
+                                                                   "late_answer_ended",
+                                                                   "name_waited",
+                                                                   "name_timeout"});
     return pick(names, e);
 }
 

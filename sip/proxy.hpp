@@ -4,6 +4,7 @@
 // One request takes this way (docs/LIFE-OF-AN-INVITE.md):
 //   proxy_request.cpp   matching, validation, which way it goes
 //   proxy_route.cpp     where an in-dialog request or a host's own request goes; relay refusal, route repair
+//   proxy_name.cpp      requests that lead to host names, and wait for their addresses
 //   proxy_forward.cpp   the copy that leaves: Via, Record-Route, trust headers; the next attempt
 //   proxy_response.cpp  responses, failover, dialogs
 //   proxy_late.cpp      answers to calls that we had given up
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "core/byte_slab.hpp"
 #include "core/flow.hpp"
@@ -29,6 +31,7 @@
 #include "sip/edit.hpp"
 #include "sip/message.hpp"
 #include "sip/named_dialog.hpp"
+#include "sip/name_service.hpp"
 #include "sip/proxy_counters.hpp"
 #include "sip/route.hpp"
 #include "sip/routing.hpp"
@@ -82,6 +85,7 @@ public:
     struct Parts {
         const ProxyConfig& config;
         Router& router;
+        NameService& names;
         const core::KeyRing& keys;
         core::Outbox& out;
         ProxyCounters& counters;
@@ -117,6 +121,8 @@ public:
     // The host that `named` means, when it is one of ours: its end of that dialog. `call_id_hash`: of the dialog's Call-ID.
     [[nodiscard]] core::DestinationId holder_of(const NamedDialog& named, std::uint64_t call_id_hash) noexcept;
 
+    // Names may be known that requests wait for.
+    void on_names(core::Tick now);
     // Fires timers and ends overdue dialogs; at most `max` of each.
     void advance(core::Tick now, std::size_t max);
     // False when there is no room (count and try later).
@@ -147,6 +153,7 @@ private:
         std::string_view target{};  // the Request-URI to go on with, when it is not the one received; `uri` is its index
         RouteInfo routes{};
         std::uint32_t loop = 0;
+        Transaction* waiting = nullptr;  // what it has waited in for a name
     };
     // Where it goes, or why it does not.
     struct NextHop {
@@ -162,6 +169,8 @@ private:
         bool by_flow = false;            // along a flow token
         bool to_holder = false;          // to the host that holds the dialog the INVITE names
         bool follow_next_route = false;  // the next hop is the first foreign Route
+        std::uint64_t name = 0;          // what `out` is an address of; 0: of no name
+        std::uint64_t waits_for = 0;     // not 0: the name that must be known first
         int code = 0;                    // not 0: reply this instead
         std::string_view reason{};
         LocalReply why = LocalReply::no_dialog;
@@ -199,6 +208,19 @@ private:
     // Fills hop.out for a target address; refuses when no listener fits or the target is ourselves.
     void aim(NextHop& hop, const Target& target, const core::Flow& in, const Socket* from) noexcept;
     static std::optional<Target> numeric_target(const Uri& uri) noexcept;
+
+    // --- proxy_name.cpp
+    static constexpr std::size_t max_waiting = 4096;  // requests that wait for names
+    std::optional<Target> locate(const std::optional<Uri>& uri, const Request& r, NextHop& hop);
+    bool locate_contact(const std::optional<Uri>& uri, const Request& r, NextHop& hop, std::optional<Target>& target);
+    std::optional<Target> next_address(const Transaction& t, core::Tick now);
+    void foresee(std::string_view contact, core::Tick now);
+    void wait_for_name(Request& r, std::uint64_t name);
+    void resume(Transaction& t, core::Tick now);
+    void turn_down(Request& r, Transaction* t, int code, std::string_view reason, LocalReply why, std::string_view extra = {});
+    void end_waiting(Transaction& t, int code, std::string_view reason, LocalReply why, core::Tick now);
+    void end_waiting(Transaction& t, const Message& m, const core::Flow& in, int code, std::string_view reason, LocalReply why,
+                     std::string_view extra, core::Tick now);
 
     // --- proxy_forward.cpp
     enum class Forwarded : std::uint8_t { sent, too_large, no_room };
@@ -288,6 +310,7 @@ private:
     const ProxyConfig& config_;
     Sockets sockets_;
     Router& router_;
+    NameService& names_;
     const core::KeyRing& keys_;
     core::Outbox& out_;
     ProxyCounters& counters_;
@@ -300,7 +323,10 @@ private:
     TrustHeaders trust_;
     Rejections rejections_;
     Scratch scratch_;
-    Message image_;  // an own image, parsed again
+    Message image_;                           // an own image, parsed again
+    Message waiting_message_;                 // a request that waited for a name, likewise
+    std::vector<TransactionHandle> waiting_;  // for names; and some that wait no more
+    std::size_t waiting_now_ = 0;
     std::string allow_;
     std::string auth_ip_line_, auth_port_line_;  // the headers up to their values
     std::uint32_t early_dialogs_ = 0;

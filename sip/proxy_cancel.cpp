@@ -15,6 +15,7 @@ void Proxy::on_cancel(Request& r) {
     if (t->server_state != fsm::State::proceeding || t->cancelled) return;
     t->cancelled = true;
     if (const auto* h = m.first(HeaderId::reason)) transactions_.keep(t->reason, m.at(h->line));
+    if (t->waits) return end_waiting(*t, 487, "Request Terminated", LocalReply::request_terminated, r.now);
     if (t->client_state == fsm::State::proceeding) cancel_current(*t, r.now);  // else held until a provisional comes (§9.1)
     transactions_.settle(*t);
 }

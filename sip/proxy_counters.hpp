@@ -27,8 +27,9 @@ enum class ProxyDrop : std::uint8_t {
     no_listener,       // no local socket of the target's transport and family
     denied,
     rate_limited,
-    scanner,        // the guard's verdicts
-    rejection_ack,  // the ACK to a rejection under overload
+    scanner,           // the guard's verdicts
+    rejection_ack,     // the ACK to a rejection under overload
+    ack_without_name,  // an ACK to a host name that is being asked for
     count_
 };
 std::string_view name(ProxyDrop d) noexcept;
@@ -59,6 +60,7 @@ enum class LocalReply : std::uint8_t {
     timeout,
     draining,
     overload_rejected,
+    name_failed,
     count_
 };
 std::string_view name(LocalReply r) noexcept;
@@ -93,6 +95,8 @@ enum class ProxyEvent : std::uint8_t {
     flow_followed,
     holder_followed,
     late_answer_ended,
+    name_waited,
+    name_timeout,
     count_
 };
 std::string_view name(ProxyEvent e) noexcept;

@@ -205,7 +205,8 @@ void Proxy::start_client(Transaction& t, core::Tick now) {
     t.client_state = t.is_invite() ? fsm::State::calling : fsm::State::trying;
     t.client_interval_ms = static_cast<std::uint32_t>(config_.timers.t1.count());
     due(t, Deadline::client_retransmit) = reliable ? core::Tick::max() : now + t1_;
-    due(t, Deadline::client_end) = now + (t.route == Transaction::Route::fixed ? t1x64_ : core::Duration{config_.timers.fr_timer});
+    const bool may_move = t.route != Transaction::Route::fixed || next_address(t, now);
+    due(t, Deadline::client_end) = now + (may_move ? core::Duration{config_.timers.fr_timer} : t1x64_);
     t.provisional_seen = false;
 }
 
@@ -214,20 +215,23 @@ void Proxy::start_client(Transaction& t, core::Tick now) {
 bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     answer = Answer::unavailable;
     const auto attempts = std::min<std::size_t>(config_.fork_attempts, Transaction::max_attempts);
-    if (t.cancelled || t.route == Transaction::Route::fixed || t.last_attempt + 1U >= attempts) return false;
+    if (t.cancelled || !t.may_move() || t.last_attempt + 1U >= attempts) return false;
     if (image_.parse(t.request.view()) != ParseError::none) return false;
 
     const bool balanced = t.route == Transaction::Route::balanced;
     auto* d = dialogs_.get(t.dialog);
     // An early BYE has ended the call already: nobody would give the next host's load back.
-    if (balanced && (d == nullptr || d->state == DialogState::deleted)) return false;
+    const bool holds_dialog = balanced || (t.is_invite() && t.initial);
+    if (holds_dialog && (d == nullptr || d->state == DialogState::deleted)) return false;
+    const auto address = next_address(t, now);
+    if (t.name != 0 && !address) return false;
     const RouteQuery query{.request = image_,
                            .from = t.reply,
                            .now = now,
                            .call_id_hash = t.call_id_hash,
                            .preferred = core::no_destination,
                            .tried = {t.tried.data(), t.last_attempt + 1U}};
-    const auto found = balanced ? router_.balance(query) : router_.dispatch(query);
+    const auto found = address ? RouteAnswer{Answer::selected, *address} : balanced ? router_.balance(query) : router_.dispatch(query);
     answer = found.answer;
     if (found.answer != Answer::selected) return false;
     NextHop hop;
@@ -240,9 +244,11 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     const auto old = read_branch(image_.at(image_.top_via().branch));
     branch.loop = old ? old->loop : 0;
     const auto text = make_branch(branch, {identity(image_, t.call_id_hash), image_.cseq().number, branch_below_top(image_)}, keys_);
-    const auto client = d != nullptr ? sockets_.flow(d->client) : t.path ? registered_flow(image_, sockets_, keys_) : t.reply;
-    const auto top = t.path ? make_register_top(hop.out, text.view(), client)
-                            : make_top(hop.out, text.view(), d, t.record_routed ? &client : nullptr, identity(image_, t.call_id_hash),
+    const auto sender = d != nullptr ? sockets_.flow(d->caller_in_cluster ? d->host : d->client)
+                        : t.path     ? registered_flow(image_, sockets_, keys_)
+                                     : t.reply;
+    const auto top = t.path ? make_register_top(hop.out, text.view(), sender)
+                            : make_top(hop.out, text.view(), d, t.record_routed ? &sender : nullptr, identity(image_, t.call_id_hash),
                                        image_.from_tag());
     EditList edits{image_};
     edits.replace(image_.headers_begin(), image_.headers_begin() + t.top_length, top);
@@ -260,9 +266,9 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     counters_.requests_out[t.method].add();
     count(ProxyEvent::failover);
 
-    // The unit of load moves from the failed host to this one.
-    release_attempt(t);
-    if (d != nullptr) {
+    if (address) {
+        if (d != nullptr && t.initial) (d->caller_in_cluster ? d->client : d->host) = hop.out;
+    } else if (release_attempt(t); d != nullptr) {  // the unit of load moves from the failed host to this one
         d->destination = found.target.destination;
         d->host = hop.out;
         d->counted = balanced;

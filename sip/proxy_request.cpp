@@ -35,6 +35,7 @@ Proxy::Proxy(const Parts& p)
     : config_{p.config},
       sockets_{p.config.listeners},
       router_{p.router},
+      names_{p.names},
       keys_{p.keys},
       out_{p.out},
       counters_{p.counters},
@@ -53,6 +54,7 @@ Proxy::Proxy(const Parts& p)
       t2_{p.config.timers.t2},
       t4_{p.config.timers.t4},
       t1x64_{64 * p.config.timers.t1} {
+    waiting_.reserve(2 * max_waiting);
     for (auto interval = t1_; interval < t2_; interval *= 2) late_trying_ += interval;
 }
 
@@ -206,6 +208,8 @@ void Proxy::forward_ack(Request& r) {
     if (r.m.to_tag().empty()) return drop(ProxyDrop::stray_ack);
     NextHop hop;
     route_in_dialog(r, hop);
+    // The host repeats its 2xx until an ACK comes, and by then the name is known.
+    if (hop.waits_for != 0) return drop(ProxyDrop::ack_without_name);
     if (hop.code != 0) {
         if (hop.why == LocalReply::forbidden_route) count(ProxyEvent::relay_refused);
         return drop(hop.why == LocalReply::no_dialog ? ProxyDrop::stray_ack : ProxyDrop::refused_ack);
@@ -342,17 +346,19 @@ DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
 // Makes the transaction and sends the first attempt. A refusal in `hop` becomes a reply.
 void Proxy::start(Request& r, NextHop& hop) {
     const auto& m = r.m;
+    if (hop.waits_for != 0) return wait_for_name(r, hop.waits_for);
     if (hop.code != 0) {
         if (hop.why == LocalReply::forbidden_route) count(ProxyEvent::relay_refused);
         const auto extra = hop.code == 503 ? retry_after(r.call_id_hash) : std::string_view{};
-        return reply(m, r.in, hop.code, hop.reason, hop.why, extra);
+        return turn_down(r, nullptr, hop.code, hop.reason, hop.why, extra);
     }
     const bool balanced = hop.route == Transaction::Route::balanced;
-    auto* t = transactions_.create(r.lead.server_key);
+    const bool waited = r.waiting != nullptr;
+    auto* t = waited ? r.waiting : transactions_.create(r.lead.server_key);
     if (t == nullptr) {
         drop(ProxyDrop::table_full);
         if (balanced) router_.release(hop.destination);
-        return reply(m, r.in, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
+        return turn_down(r, nullptr, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
     }
     const bool initial = m.to_tag().empty();
     if (initial && m.method() == Method::invite) {
@@ -361,8 +367,7 @@ void Proxy::start(Request& r, NextHop& hop) {
         if (d == nullptr) {
             count(ProxyEvent::dialog_table_full);
             if (balanced) router_.release(hop.destination);
-            transactions_.settle(*t);
-            return reply(m, r.in, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
+            return turn_down(r, t, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
         }
         d->counted = balanced;
         // A call that takes another one's place, or joins it, is asked of no capacity, but it is a call of that host.
@@ -385,25 +390,24 @@ void Proxy::start(Request& r, NextHop& hop) {
     if (const auto* d = dialogs_.get(hop.dialog); d != nullptr && m.method() == Method::bye) t->dialog_key = d->key;
     t->call_id_hash = r.call_id_hash;
     t->cseq = m.cseq().number;
-    t->started = r.now;
+    if (!waited) t->started = r.now;
     t->reply = r.in;
     t->reply.remote.port = reply_port(m.top_via(), r.in);
     t->target = hop.out;
+    t->name = hop.name;
     t->tried[0] = hop.caller_in_cluster ? core::no_destination : hop.destination;
     t->server_state = t->is_invite() ? fsm::State::proceeding : fsm::State::trying;
-    count(ProxyEvent::transaction_created);
+    if (!waited) count(ProxyEvent::transaction_created);
     if (const auto done = forward(r, hop, t); done != Forwarded::sent) {
         if (initial && t->is_invite()) settle_dialog(*t, 500, r.now);
-        t->server_state = t->client_state = fsm::State::terminated;
-        transactions_.settle(*t);
-        if (done == Forwarded::too_large) return reply(m, r.in, 513, "Message Too Large", LocalReply::too_large);
-        return reply(m, r.in, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
+        if (done == Forwarded::too_large) return turn_down(r, t, 513, "Message Too Large", LocalReply::too_large);
+        return turn_down(r, t, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
     }
     // Only now: a 100 ends the client's retransmissions, which are its only hope when nothing left us.
-    if (t->is_invite()) {
+    if (!t->is_invite()) {
+        due(*t, Deadline::server_retransmit) = t->started + late_trying_;
+    } else if (!waited) {
         reply(m, r.in, 100, "Trying", LocalReply::trying);
-    } else {
-        due(*t, Deadline::server_retransmit) = r.now + late_trying_;
     }
     start_client(*t, r.now);
     transactions_.settle(*t);

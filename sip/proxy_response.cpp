@@ -12,6 +12,9 @@ constexpr fsm::Event event_of(int status) noexcept {
     return status < 200 ? fsm::Event::provisional : status < 300 ? fsm::Event::success : fsm::Event::failure;
 }
 
+// Of a server that a name led to, by RFC 3263 §4.3; what a host of ours means by others is the operator's to say.
+constexpr std::array name_failover_codes{503};
+
 // RFC 3326: a Q.850 cause is the call's result, not the host's state.
 bool has_q850_reason(const Message& m) noexcept {
     for (const auto* h = m.first(HeaderId::reason); h != nullptr; h = m.next(h)) {
@@ -67,9 +70,11 @@ void Proxy::on_abandoned(Transaction& t, const Branch& b, const Message& m, cons
     if (t.server_state != fsm::State::proceeding) return end_late_answer(t, m, in, now);
     count(ProxyEvent::late_winner);
     cancel_current(t, now);
-    release_attempt(t);
+    if (t.name == 0) release_attempt(t);
     const auto winner = t.tried[b.attempt];
-    if (auto* d = dialogs_.get(t.dialog)) {
+    if (auto* d = dialogs_.get(t.dialog); d != nullptr && t.name != 0) {
+        (d->caller_in_cluster ? d->client : d->host).remote = in.remote;
+    } else if (d != nullptr) {
         d->destination = winner;
         d->host.remote = in.remote;
         if (t.route == Transaction::Route::balanced && winner != core::no_destination) {
@@ -190,15 +195,16 @@ void Proxy::on_final(Transaction& t, const Message& m, core::Tick now) {
     if (status >= 300) {
         const AttemptEnd end{AttemptEnd::response, status, has_q850_reason(m)};
         const auto attempts = std::min<std::size_t>(config_.fork_attempts, Transaction::max_attempts);
-        const AttemptContext context{t.is_invite(), t.provisional_seen, t.cancelled, static_cast<int>(attempts) - t.last_attempt - 1,
-                                     config_.failover_codes};
-        if (t.route != Transaction::Route::fixed && next_step(end, context) == NextStep::try_next) {
+        const AttemptContext context{
+            t.is_invite(), t.provisional_seen, t.cancelled, static_cast<int>(attempts) - t.last_attempt - 1,
+            t.name != 0 ? std::span<const int>{name_failover_codes} : std::span<const int>{config_.failover_codes}};
+        if (t.may_move() && next_step(end, context) == NextStep::try_next) {
             if (t.is_invite()) send_ack(t, m, t.target, false);
             Answer answer;
             if (try_next(t, now, answer)) return;
             count(ProxyEvent::failover_exhausted);
             // The other hosts are out or full: it is we who cannot serve.
-            if (status == 503 && answer != Answer::selected && !t.cancelled) {
+            if (status == 503 && answer != Answer::selected && !t.cancelled && t.name == 0) {
                 finish(t, 503, "Service Unavailable", answer == Answer::full ? LocalReply::all_full : LocalReply::no_destination,
                        retry_after(t.call_id_hash), now);
                 settle_dialog(t, status, now);
@@ -296,6 +302,7 @@ void Proxy::confirm_dialog(Transaction& t, const Message& m, core::Tick now) {
     const auto put = [&](DialogText which, std::string_view v) { texts[static_cast<std::size_t>(which)] = v; };
     put(DialogText::callee_tag, m.to_tag());
     put(DialogText::callee_contact, first_contact(m));
+    if (d->caller_in_cluster) foresee(first_contact(m), now);
     if (const auto routes = routes_to_callee(m); !routes.empty()) put(DialogText::callee_routes, routes);
     dialogs_.set_texts(*d, texts);
     if (d->caller_in_cluster && t.target.zone == core::Zone::outside) {
@@ -354,8 +361,7 @@ void Proxy::attempt_failed(Transaction& t, bool timeout, core::Tick now) {
     const AttemptContext context{t.is_invite(), t.provisional_seen, t.cancelled, static_cast<int>(attempts) - t.last_attempt - 1,
                                  config_.failover_codes};
     Answer answer = Answer::selected;
-    if (t.route != Transaction::Route::fixed && next_step(end, context) == NextStep::try_next && try_next(t, now, answer))
-        return transactions_.settle(t);
+    if (t.may_move() && next_step(end, context) == NextStep::try_next && try_next(t, now, answer)) return transactions_.settle(t);
 
     // A host that does answer an INVITE later must not be left with half a call.
     t.given_up = t.is_invite();

@@ -132,14 +132,14 @@ void Proxy::route_towards_client(const Request& r, const RouteCookie& c, NextHop
     std::optional<Target> target;
     if (!r.routes.next.empty()) {
         const auto uri = parse_uri(r.routes.next_uri);
-        target = uri ? numeric_target(*uri) : std::nullopt;
-        if (!target) return refuse(hop, 478, "Unresolvable Destination", LocalReply::unresolvable);
+        target = locate(uri, r, hop);
+        if (!target) return;
         hop.follow_next_route = true;
     } else if (sockets_.named_by(r.uri) != nullptr) {
         if (const auto* d = dialogs_.get(hop.dialog))
             hop.uri = d->get(d->caller_in_cluster ? DialogText::callee_contact : DialogText::caller_contact);
     } else if (const auto* d = dialogs_.get(hop.dialog); !c.symmetric && (d == nullptr || !d->symmetric)) {
-        target = numeric_target(r.uri);
+        if (!locate_contact(r.uri, r, hop, target)) return;
     }
     const bool by_flow = !target;
     aim(hop, target.value_or(flow), r.in, r.routes.towards);
@@ -163,7 +163,7 @@ void Proxy::repair_route(const Request& r, Dialog& d, NextHop& hop) {
     const auto contact = d.get(from_caller ? DialogText::callee_contact : DialogText::caller_contact);
     const auto routes = d.get(from_caller ? DialogText::callee_routes : DialogText::caller_routes);
     if (sockets_.named_by(r.uri) != nullptr && !contact.empty()) hop.uri = contact;
-    count(ProxyEvent::route_repaired);
+    if (r.waiting == nullptr) count(ProxyEvent::route_repaired);
 
     const auto& flow = towards_host ? d.host : d.client;
     Target target{.destination = d.destination, .remote = flow.remote, .transport = flow.transport};
@@ -173,14 +173,15 @@ void Proxy::repair_route(const Request& r, Dialog& d, NextHop& hop) {
         next_value(rest, first);
         const auto name_addr = parse_name_addr(first);
         const auto uri = name_addr ? parse_uri(name_addr->uri) : std::nullopt;
-        const auto t = uri ? numeric_target(*uri) : std::nullopt;
-        if (!t) return refuse(hop, 478, "Unresolvable Destination", LocalReply::unresolvable);
+        const auto t = locate(uri, r, hop);
+        if (!t) return;
         target.remote = t->remote;
         target.transport = t->transport;
         hop.routes = routes;
     } else if (!d.symmetric && !towards_host && !contact.empty()) {
-        const auto uri = parse_uri(contact);
-        if (const auto t = uri ? numeric_target(*uri) : std::nullopt) {
+        std::optional<Target> t;
+        if (!locate_contact(parse_uri(contact), r, hop, t)) return;
+        if (t) {
             target.remote = t->remote;
             target.transport = t->transport;
         }
@@ -197,8 +198,8 @@ void Proxy::route_from_cluster(const Request& r, NextHop& hop) {
     if (r.routes.flow_present) return route_by_flow(r, hop);
     if (!r.routes.next.empty()) {
         const auto uri = parse_uri(r.routes.next_uri);
-        const auto target = uri ? numeric_target(*uri) : std::nullopt;
-        if (!target) return refuse(hop, 478, "Unresolvable Destination", LocalReply::unresolvable);
+        const auto target = locate(uri, r, hop);
+        if (!target) return;
         hop.follow_next_route = true;
         return aim(hop, *target, r.in, r.routes.towards);
     }
@@ -208,8 +209,8 @@ void Proxy::route_from_cluster(const Request& r, NextHop& hop) {
         if (named_dialog(r.m)) return refuse(hop, 481, "Call/Transaction Does Not Exist", LocalReply::no_dialog);
         return refuse(hop, 404, "Not Found (the Request-URI names the proxy)", LocalReply::self_loop);
     }
-    const auto target = numeric_target(r.uri);
-    if (!target) return refuse(hop, 478, "Unresolvable Destination", LocalReply::unresolvable);
+    const auto target = locate(r.uri, r, hop);
+    if (!target) return;
     return aim(hop, *target, r.in, r.routes.towards);
 }
 

@@ -79,6 +79,10 @@ void Proxy::end_in_silence(Transaction& t) noexcept {
 void Proxy::on_client_end(Transaction& t, core::Tick now) {
     using fsm::State;
     due(t, Deadline::client_end) = core::Tick::max();
+    if (t.waits) {
+        count(ProxyEvent::name_timeout);
+        return end_waiting(t, 500, "Server Internal Error (name servers do not answer)", LocalReply::name_failed, now);
+    }
     if (t.client_state == State::accepted || t.client_state == State::completed) {  // M, D or K
         t.client_state = State::terminated;
         return transactions_.settle(t);

@@ -43,6 +43,7 @@ struct Transaction {
     std::uint64_t call_id_hash = 0;
     std::uint64_t branch_mac = 0;  // of the current attempt
     std::uint64_t tag = 0;         // the caller's own mark of a local request
+    std::uint64_t name = 0;        // what `target` is an address of, or what the request waits for; 0: no name
     core::Flow reply;              // where responses go
     core::Flow target;             // where the current attempt goes
     core::Tick started{};
@@ -75,6 +76,7 @@ struct Transaction {
     bool answered_up = false;  // a response above 100 was forwarded
     bool tagless = false;      // the request's To had no tag
     bool old_branch = false;   // the request's branch is RFC 2543's: responses do not lead back to its key
+    bool waits = false;        // for its name: `request` is as it came, `target` where it came from
     bool ack_kept = false;     // `request` holds the ACK, for retransmitted finals
     bool given_up = false;     // the client has our own final; what the host still says is ended politely
     fsm::State client_state = fsm::State::terminated;
@@ -84,6 +86,8 @@ struct Transaction {
         tried.fill(core::no_destination);
     }
     [[nodiscard]] core::Tick& deadline(Deadline d) noexcept { return due[static_cast<std::size_t>(d)]; }
+    // Whether there may be another target when the current one fails.
+    [[nodiscard]] bool may_move() const noexcept { return route != Route::fixed || name != 0; }
     [[nodiscard]] bool is_invite() const noexcept { return kind == Kind::invite; }
     [[nodiscard]] bool ended() const noexcept { return server_state == fsm::State::terminated && client_state == fsm::State::terminated; }
 };

@@ -161,6 +161,7 @@ private:
     balancer::HealthBoard health_;
     core::KeyRing keys_ = core::KeyRing::ephemeral();
     core::Published<balancer::Snapshot> snapshots_{1};
+    core::Published<core::NameTable> names_{1};
     app::Switchboard switchboard_{1};
     app::WorkerShared shared_{.proxy = proxy_,
                               .keys = keys_,
@@ -169,6 +170,8 @@ private:
                               .sticky_key = core::random_key(),
                               .rate_table = 1024,
                               .snapshots = snapshots_,
+                              .names = names_,
+                              .name_key = core::random_key(),
                               .switchboard = switchboard_};
     bench::MemoryIo io_;
     app::WorkerStats stats_;

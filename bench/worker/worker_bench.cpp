@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 
 class Bench {
 public:
-    explicit Bench(const Options& o) : options_{o}, snapshots_{o.workers}, switchboard_{o.workers} {
+    explicit Bench(const Options& o) : options_{o}, snapshots_{o.workers}, names_{o.workers}, switchboard_{o.workers} {
         proxy_.listeners = {{core::ListenerId{0}, vip, core::Transport::udp, true}};
         const auto share = o.rate / o.workers;
         proxy_.max_transactions = static_cast<std::uint32_t>(share * 70) + 65'536;
@@ -44,6 +44,8 @@ public:
                                                                         .sticky_key = core::random_key(),
                                                                         .rate_table = 1024,
                                                                         .snapshots = snapshots_,
+                                                                        .names = names_,
+                                                                        .name_key = core::random_key(),
                                                                         .switchboard = switchboard_});
         seats_.resize(o.workers);
     }
@@ -135,6 +137,7 @@ private:
     balancer::HealthBoard health_;
     core::KeyRing keys_ = core::KeyRing::ephemeral();
     core::Published<balancer::Snapshot> snapshots_;
+    core::Published<core::NameTable> names_;
     app::Switchboard switchboard_;
     std::unique_ptr<app::WorkerShared> shared_;
     std::vector<std::unique_ptr<Seat>> seats_;

@@ -32,6 +32,7 @@ World::World(Setup setup)
       keys_{test_keys()},
       registry_{setup_.workers},
       snapshots_{setup_.workers},
+      names_{setup_.workers},
       switchboard_{setup_.workers} {
     // Fixed keys: a failure must come again.
     shared_ = std::make_unique<app::WorkerShared>(app::WorkerShared{.proxy = setup_.proxy,
@@ -41,6 +42,8 @@ World::World(Setup setup)
                                                                     .sticky_key = {31, 32},
                                                                     .rate_table = 1024,
                                                                     .snapshots = snapshots_,
+                                                                    .names = names_,
+                                                                    .name_key = {41, 42},
                                                                     .switchboard = switchboard_});
     republish();
     for (std::uint32_t i = 0; i < setup_.workers; ++i) {
@@ -108,11 +111,51 @@ void World::apply_evidence() {
     if (changed) republish();
 }
 
+void World::name(std::string_view host, std::vector<core::NameTarget> targets, core::NameStatus status, core::Duration ttl) {
+    core::NameAnswer a;
+    a.status = status;
+    for (auto& t : targets) {
+        t.group = a.count;
+        a.targets[a.count++] = t;
+    }
+    zone_[std::string{host}] = a;
+    ttls_[std::string{host}] = ttl;
+}
+
+// Control and its resolver, reduced to a table.
+bool World::answer_questions() {
+    for (std::uint32_t i = 0; i < setup_.workers; ++i)
+        switchboard_.questions(core::WorkerId{static_cast<std::uint8_t>(i)})
+            .consume(
+                [&](const core::NameQuestion& q) {
+                    asked_.push_back(q);
+                    open_.push_back(q);
+                },
+                512);
+    if (names_held_ || open_.empty()) return false;
+    for (const auto& q : std::exchange(open_, {})) {
+        auto entry = std::make_shared<core::NameEntry>();
+        entry->answer.status = core::NameStatus::absent;
+        entry->answer.expires = now_ + 30s;
+        if (const auto known = zone_.find(q.host()); known != zone_.end()) {
+            entry->answer = known->second;
+            entry->answer.expires = now_ + ttls_.find(q.host())->second;
+        }
+        known_[q.key(shared_->name_key)] = std::move(entry);
+    }
+    std::vector<core::NameTable::Row> rows;
+    for (const auto& [key, entry] : known_) rows.push_back({key, entry});
+    names_.publish(std::make_unique<const core::NameTable>(std::move(rows)));
+    names_.reclaim();
+    return true;
+}
+
 std::vector<Sent> World::run() {
     for (std::size_t work = 1; work > 0;) {
         work = 0;
         for (auto& w : workers_) work += w->poll(now_);
         apply_evidence();
+        if (answer_questions()) ++work;
     }
     return collect();
 }

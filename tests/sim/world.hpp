@@ -65,6 +65,14 @@ public:
     void republish();
     balancer::BalancerConfig& balancer_config() { return setup_.balancer; }
 
+    // What the DNS holds: an answer to each question for the name, whatever its port. A question for another name is answered
+    // with "absent".
+    void name(std::string_view host, std::vector<core::NameTarget> targets, core::NameStatus status = core::NameStatus::found,
+              core::Duration ttl = 60s);
+    // Name servers that say nothing, while true; what was asked meanwhile is answered afterwards.
+    void hold_names(bool on) { names_held_ = on; }
+    [[nodiscard]] const std::vector<core::NameQuestion>& questions() const { return asked_; }
+
     [[nodiscard]] std::uint32_t load(std::size_t host) const;
     [[nodiscard]] std::uint32_t total_load() const;
     [[nodiscard]] std::uint64_t picks(std::size_t host, balancer::Kind kind = balancer::Kind::load_balancer) const;
@@ -86,6 +94,7 @@ public:
 
 private:
     void apply_evidence();
+    bool answer_questions();
     std::vector<Sent> collect();
 
     Setup setup_;
@@ -94,6 +103,12 @@ private:
     balancer::Registry registry_;
     balancer::HealthBoard health_;
     core::Published<balancer::Snapshot> snapshots_;
+    core::Published<core::NameTable> names_;
+    std::map<std::string, core::NameAnswer, std::less<>> zone_;
+    std::map<std::string, core::Duration, std::less<>> ttls_;
+    std::map<std::uint64_t, std::shared_ptr<const core::NameEntry>> known_;
+    std::vector<core::NameQuestion> asked_, open_;
+    bool names_held_ = false;
     app::Switchboard switchboard_;
     std::map<core::DestinationId, std::uint64_t> failures_;
     std::unique_ptr<app::WorkerShared> shared_;

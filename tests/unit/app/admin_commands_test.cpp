@@ -156,6 +156,24 @@ TEST_F(AdminCommands, OverloadShowsSharesAndVerdicts) {
     EXPECT_EQ(call("status")["overloaded"], true);
 }
 
+TEST_F(AdminCommands, ResolverShowsNamesAndCounts) {
+    EXPECT_TRUE(call("resolver")["Names"].empty());
+    daemon.known_names = {
+        {.host = "carrier.example",
+         .state = core::NameStatus::found,
+         .seconds_left = 59,
+         .targets = {{*core::Endpoint::parse("192.0.2.1:5070"), 1, 10, 0}, {*core::Endpoint::parse("[fd00::1]:5060"), 2, 0, 1}}},
+        {.host = "new.example", .port = 5080, .transport_named = true, .underway = true}};
+    daemon.resolved.counts[kni::ResolverCount::queries].add(7);
+    const auto shown = call("resolver");
+    EXPECT_EQ(shown["Names"][0], Json::parse(R"({"host": "carrier.example", "state": "found", "ttl": 59, "underway": false, "targets": [
+        {"address": "192.0.2.1:5070", "priority": 1, "weight": 10}, {"address": "[fd00::1]:5060", "priority": 2, "weight": 0}]})"));
+    EXPECT_EQ(shown["Names"][1], Json::parse(R"({"host": "new.example", "state": "unknown", "port": 5080, "transport": "udp",
+        "underway": true, "targets": []})"));
+    EXPECT_EQ(shown["Counts"]["queries"], 7);
+    EXPECT_EQ(shown["Counts"]["failed"], 0);
+}
+
 TEST_F(AdminCommands, JsonRpcErrorsAreThoseOfTheSpecification) {
     EXPECT_EQ(Json::parse(table.handle("{"))["error"]["code"], -32700);
     EXPECT_EQ(Json::parse(table.handle("{}"))["error"]["code"], -32600);

@@ -155,6 +155,16 @@ description = "FS2"
     EXPECT_EQ(ds.description, "FS2");
 }
 
+TEST(Config, ResolverIsRead) {
+    const auto c = good({{"a", base}, {"b", "[resolver]\nservers = [\"10.77.0.53\", \"[fd77::53]:5353\"]\nwait = \"2s\"\nmax_names = 64"}});
+    ASSERT_EQ(c.resolver.servers.size(), 2U);
+    EXPECT_EQ(c.resolver.servers[0].to_string(), "10.77.0.53:53");
+    EXPECT_EQ(c.resolver.servers[1].to_string(), "[fd77::53]:5353");
+    EXPECT_EQ(c.proxy.timers.name_wait, 2s);
+    EXPECT_EQ(c.resolver.max_names, 64U);
+    EXPECT_FALSE(parse_config({{"a", base}, {"b", "resolver.servers = [\"ns.example\"]"}})) << "a name server has an address";
+}
+
 TEST(Config, LaterFilesOverrideKeyByKey) {
     const auto c = good({{"a", base}, {"b", "sip.timers.t1 = \"400ms\"\nsip.timers.t2 = \"3s\""}, {"c", "sip.timers.t1 = \"300ms\""}});
     EXPECT_EQ(c.proxy.timers.t1, 300ms);

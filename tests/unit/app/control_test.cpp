@@ -55,7 +55,8 @@ protected:
                                       .stats = control_stats_,
                                       .threads = {},
                                       .clock = [this] { return now_; },
-                                      .network = nullptr});
+                                      .network = nullptr,
+                                      .resolver = &resolver_});
     }
     ~ControlTest() override { std::filesystem::remove_all(directory_); }
 
@@ -82,6 +83,20 @@ protected:
     ControlStats control_stats_;
     Switchboard switchboard_{2};
     core::Published<balancer::Snapshot> snapshots_{3};
+    // Says that every address is 192.0.2.1.
+    struct Dns final : kni::DnsTransport {
+        void query(const kni::DnsQuery& q, OnReply on_reply) override {
+            const kni::DnsRecord one{.address = core::IpAddress::v4(0xc0000201)};
+            on_reply(q.type == kni::RecordType::a ? kni::DnsReply{kni::DnsReply::Status::found, {one}, 60}
+                                                  : kni::DnsReply{kni::DnsReply::Status::absent, {}, 60});
+        }
+    } dns_;
+    core::Published<core::NameTable> names_{2};
+    kni::ResolverStats resolver_stats_;
+    kni::Resolver resolver_{
+        {.config = {}, .families = {}, .key = {1, 2}, .dns = dns_, .names = names_, .stats = resolver_stats_, .clock = [this] {
+             return now_;
+         }}};
     std::optional<Control> control_;
 };
 
@@ -103,6 +118,25 @@ TEST_F(ControlTest, EvidenceFromWorkersTakesAHostOutAndBringsItBack) {
     EXPECT_EQ(host(0).state, balancer::State::active);
     EXPECT_EQ(control_stats_.counts[ControlCount::health_changes].get(), 2U);
     EXPECT_EQ(control_stats_.failures[core::raw(host(0).id)].get(), 2U);
+}
+
+TEST_F(ControlTest, QuestionsOfWorkersAreAnsweredByATable) {
+    const auto question = core::NameQuestion::make("carrier.example", 0, false).value();
+    EXPECT_EQ(names_.acquire(core::WorkerId{0}), nullptr);
+    for (const unsigned worker : {0U, 1U})
+        ASSERT_TRUE(switchboard_.questions(core::WorkerId{static_cast<std::uint8_t>(worker)}).try_post(question));
+    control_->tick();
+    const auto* table = names_.acquire(core::WorkerId{0});
+    ASSERT_NE(table, nullptr);
+    const auto* answer = table->find(question.key({1, 2}), now_);
+    ASSERT_NE(answer, nullptr);
+    EXPECT_EQ(answer->target(0, 0)->remote.to_string(), "192.0.2.1:5060");
+    const auto shown = call("resolver")["result"]["Names"];
+    ASSERT_EQ(shown.size(), 1U) << "both asked for the same";
+    EXPECT_EQ(shown[0]["ttl"], 60);
+    now_ += 60s;
+    control_->tick();
+    EXPECT_TRUE(call("resolver")["result"]["Names"].empty()) << "nobody used it";
 }
 
 TEST_F(ControlTest, ReplacedSnapshotsAreFreedOnceEveryWorkerMovedOn) {

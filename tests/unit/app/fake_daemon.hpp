@@ -31,6 +31,7 @@ public:
         for (std::size_t i = 0; i < workers; ++i) view.workers.push_back({&stats[i], &ports_counted[i], &occupancy[i]});
         view.switchboard = &board;
         view.control = &control;
+        view.resolver = &resolved;
         view.version = "0.1.0";
         view.started = 1'700'000'000;
     }
@@ -43,6 +44,7 @@ public:
     std::uint64_t uptime_seconds() const override { return 77; }
     std::vector<PortStatus> ports() const override { return {{"net_a", true, true, false}, {"net_b", false, true, true}}; }
     std::vector<ThreadStatus> threads() const override { return {{"worker 0", 0}, {"worker 1", 1}, {"control", -1}}; }
+    std::vector<NameStatus> names() const override { return known_names; }
     ReloadReport reload() override {
         ++reloads;
         return report;
@@ -72,6 +74,8 @@ public:
     std::vector<dpdk::Occupancy> occupancy;
     Switchboard board;
     ControlStats control;
+    kni::ResolverStats resolved;
+    std::vector<NameStatus> known_names;
     balancer::BalancerConfig config;
     balancer::Registry registry{2};
     balancer::HealthBoard health;

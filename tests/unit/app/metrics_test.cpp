@@ -109,6 +109,18 @@ TEST(Metrics, ShowOverload) {
     EXPECT_EQ(s["sipfront_overload_requests_total{method=\"REGISTER\",verdict=\"admitted\"}"], 5);
 }
 
+TEST(Metrics, ShowTheResolver) {
+    FakeDaemon d;
+    d.resolved.counts[kni::ResolverCount::queries].add(12);
+    d.resolved.counts[kni::ResolverCount::absent].add(3);
+    d.resolved.names.set(5);
+    const Scrape s{metrics_text(d.view, d.snapshot())};
+    EXPECT_EQ(s["sipfront_resolver_total{what=\"queries\"}"], 12);
+    EXPECT_EQ(s["sipfront_resolver_total{what=\"absent\"}"], 3);
+    EXPECT_EQ(s["sipfront_resolver_names"], 5);
+    EXPECT_EQ(s.types.at("sipfront_resolver_total"), "counter");
+}
+
 TEST(Metrics, ShowDestinations) {
     FakeDaemon d;
     (*d.destination(0).load)[balancer::ResourceId{0}].try_reserve();
