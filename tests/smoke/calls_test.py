@@ -64,7 +64,7 @@ class Calls(LabCase):
         with sipp.Run(scenario("phone"), "", source=phone, port=5060, calls=20, timeout=40) as answering:
             answering.wait_listening()
             result = sipp.call(scenario("host_calls"), f"{phone}:5060", source=plan.HOST_ADDRESSES["fs1"], port=5090, namespace=plan.HOSTS,
-                               calls=20, rate=20, hold_ms=100, extra=("-rsa", f"{plan.VIP}:{plan.SIP_PORT}"))
+                               calls=20, rate=20, hold_ms=100, extra=("-rsa", f"{plan.VIP}:{plan.SIP_PORT}", "-key", "callee", f"{phone}:5060"))
             self.assert_all_succeed(result, 20)
             self.assert_all_succeed(answering.wait(), 20)
         self.assertEqual(sum(picks(page(), "load_balancer").values()), before)
