@@ -335,8 +335,9 @@ DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
                        (r.in.zone == core::Zone::outside &&
                         (!r.client.is(m.at(m.top_via().host), r.in.remote.address) || (name_addr && hides(name_addr->uri))));
     } else {
-        // Along a flow token, unless the Request-URI shows that very address: then a later Contact may move the client.
-        d->symmetric = core::is_reliable(hop.out.transport) || (hop.by_flow && r.uri.address() != hop.out.remote.address);
+        // Along a flow token, unless the Request-URI shows that very flow: then a later Contact may move the client.
+        const auto shown = numeric_target(r.uri);
+        d->symmetric = core::is_reliable(hop.out.transport) || (hop.by_flow && (!shown || shown->remote != hop.out.remote));
     }
     ++early_dialogs_;
     count(ProxyEvent::dialog_created);

@@ -129,6 +129,16 @@ TEST(Path, ACallOfAnyHostReachesTheClientWhereItRegisteredFrom) {
     EXPECT_EQ(world.dialogs(), 0U);
 }
 
+TEST(Path, AContactThatShowsTheNatsAddressAndAnotherPortIsNoWayEither) {
+    World world;
+    const auto registered = only(world.receive(request(registration()), nat), "REGISTER");
+    const auto spec = call_to_registered(registered, "sip:1001@198.51.100.7:5060");
+    const auto invite = only(world.receive(request(spec), spec.via), "INVITE");
+    world.receive(response(invite.text, 200, "OK", "callee", {"Contact: <sip:1001@198.51.100.7:5060>"}), nat);
+    const auto bye = next_request("BYE", invite, spec.via, "sip:1001@198.51.100.7:5060", false, "z9hG4bKb");
+    EXPECT_EQ(only(world.receive(bye, spec.via), "BYE").flow.remote, nat);
+}
+
 TEST(Path, TheHostsCancelGoesAlongTheSameFlow) {
     World world;
     const auto registered = only(world.receive(request(registration()), nat), "REGISTER");
