@@ -6,8 +6,6 @@
 namespace sipfront::sim {
 namespace {
 
-int status_of(const std::vector<Sent>& sent) { return sent.size() == 1 ? Text{sent[0].text}.status() : -static_cast<int>(sent.size()); }
-
 sim::Setup open_to_all() {
     sim::Setup s;
     s.proxy.methods.fill(sip::MethodPolicy::dispatch);

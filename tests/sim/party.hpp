@@ -117,6 +117,10 @@ inline Sent only(const std::vector<Sent>& all, std::string_view start) {
     if (found == nullptr) throw std::runtime_error("no \"" + std::string{start} + "\" was sent");
     return *found;
 }
+// Of the one message that was sent; of several or none, their number below zero.
+inline int status_of(const std::vector<Sent>& sent) {
+    return sent.size() == 1 ? Text{sent[0].text}.status() : -static_cast<int>(sent.size());
+}
 inline std::size_t how_many(const std::vector<Sent>& all, std::string_view start) {
     return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const Sent& s) { return s.text.starts_with(start); }));
 }

@@ -9,8 +9,6 @@ namespace {
 
 using testing::HasSubstr;
 
-int status_of(const std::vector<Sent>& sent) { return sent.size() == 1 ? Text{sent[0].text}.status() : -static_cast<int>(sent.size()); }
-
 TEST(Request, WithoutHopsLeftIs483_Rfc3261_16_3) {
     World world;
     auto text = request({});

@@ -13,8 +13,6 @@ using testing::StartsWith;
 
 using Lines = std::vector<std::string>;
 
-int status_of(const std::vector<Sent>& sent) { return sent.size() == 1 ? Text{sent[0].text}.status() : -static_cast<int>(sent.size()); }
-
 // The URI of our Record-Route, as the caller got it.
 std::string own_uri(const Call& call) {
     const auto& line = call.routes.at(0);

@@ -15,8 +15,6 @@ using testing::StartsWith;
 constexpr core::ConnectionId connection{77};
 const core::Endpoint stream_source{client_a.address, 50'123};
 
-int status_of(const std::vector<Sent>& sent) { return sent.size() == 1 ? Text{sent[0].text}.status() : -static_cast<int>(sent.size()); }
-
 std::vector<Sent> over_tcp(World& world, const std::string& text, core::ConnectionId id = connection) {
     return world.receive(text, stream_source, vip, core::Transport::tcp, id);
 }

@@ -13,8 +13,6 @@ using testing::StartsWith;
 
 using Lines = std::vector<std::string>;
 
-int status_of(const std::vector<Sent>& sent) { return sent.size() == 1 ? Text{sent[0].text}.status() : -static_cast<int>(sent.size()); }
-
 std::string without(std::string text, std::string_view header) {
     const auto at = text.find("\r\n" + std::string{header} + ":") + 2;
     return text.erase(at, text.find("\r\n", at) + 2 - at);
