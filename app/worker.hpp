@@ -128,9 +128,6 @@ private:
 
     // Sorts a burst into own messages and those of other workers; returns how many are ours.
     std::size_t steer(std::span<const core::Inbound> received) {
-        // The bytes were written by the NIC and are in no cache of ours: ask for all before touching the first.
-        for (const auto& in : received)
-            for (std::size_t line = 0; line < in.bytes.size() && line < 512; line += 64) __builtin_prefetch(in.bytes.data() + line);
         std::size_t mine = 0;
         if (shared_.steering.workers() == 1) {
             for (const auto& in : received) own_[mine++] = {in, 0};

@@ -107,7 +107,8 @@ private:
 };
 
 // What a worker needs of its port. Hot seam, hence a concept; the instances are dpdk::DpdkIo and the tests' FakeIo.
-//   receive: up to in.size() SIP datagrams for any owner; link layers are already decoded and verified.
+//   receive: up to in.size() SIP datagrams for any owner; link layers are already decoded and verified, and the octets are in the
+//   cache or on their way there.
 //   backlogged: whether messages may still wait since the last receive(), as far as the port can tell.
 //   release: gives the buffers of received messages back; also for messages that another worker received. One without a buffer has
 //   gone elsewhere.

@@ -192,10 +192,10 @@ bool Proxy::preprocess_target(Request& r) {
     if (!r.uri.param("maddr")) return true;
     const auto* named = sockets_.named_by(r.uri);
     if (named == nullptr || named != sockets_.of(r.in)) return true;
-    auto text = scratch_.strip_uri(r.target.empty() ? r.m.request_uri() : r.target, r.uri, {"maddr", "transport"});
+    const auto whole = r.target.empty() ? r.m.request_uri() : r.target;
+    auto text = scratch_.strip_uri(whole, r.uri, {"maddr", "transport"});
     if (r.uri.port != 0 && r.uri.port != core::default_port(r.in.transport)) {
-        const auto port =
-            static_cast<std::size_t>(r.uri.host.data() - (r.target.empty() ? r.m.request_uri() : r.target).data()) + r.uri.host.size();
+        const auto port = static_cast<std::size_t>(r.uri.host.data() - whole.data()) + r.uri.host.size();
         text = scratch_.join({text.substr(0, port), text.substr(std::min(text.find(';', port), text.size()))});
     }
     r.target = text;
