@@ -24,3 +24,11 @@ foreach(driver bond ring)
   find_library(sipfront_rte_net_${driver} rte_net_${driver} REQUIRED)
   target_link_libraries(sipfront_dpdk_sdk INTERFACE ${sipfront_rte_net_${driver}})
 endforeach()
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+
+# Connector/C++ 1.1 has no pkg-config file, and its headers use dynamic exception specifications, which C++17 took out.
+find_path(SIPFRONT_MYSQL_INCLUDE cppconn/driver.h REQUIRED)
+find_library(SIPFRONT_MYSQL_LIBRARY mysqlcppconn REQUIRED)
+add_library(sipfront_mysql INTERFACE)
+target_include_directories(sipfront_mysql SYSTEM INTERFACE ${SIPFRONT_MYSQL_INCLUDE})
+target_link_libraries(sipfront_mysql INTERFACE ${SIPFRONT_MYSQL_LIBRARY})

@@ -12,7 +12,7 @@ MAY_INCLUDE = {
     "balancer": {"core", "sip"},
     "dpdk": {"core"},
     "kni": {"core", "dpdk", "sip/stream_framer.hpp"},
-    "ha": {"core", "sip/dialog.hpp"},
+    "ha": {"core", "sip/dialog.hpp", "sip/dialog_event.hpp"},
     "app": {"core", "sip", "balancer", "dpdk", "kni", "ha"},
     "bench": {"core", "sip", "balancer", "dpdk", "kni", "ha", "app"},
     "tests": {"core", "sip", "balancer", "dpdk", "kni", "ha", "app", "bench"},
