@@ -80,6 +80,7 @@ void bind_timers(Binder& b, sip::Timers& t) {
     b.duration("fr_timer", t.fr_timer, 100ms, 32s);
     b.duration("fr_inv_timer", t.fr_inv_timer, 1s, 1h);
     b.duration("dialog_timeout", t.dialog_timeout, 1min, 24h * 30);
+    b.duration("dialog_ping", t.dialog_ping, 0s, 24h);
     b.duration("challenge_memory", t.challenge_memory, 1s, 10min);
 }
 
@@ -106,6 +107,7 @@ void bind_sip(Binder& b, sip::ProxyConfig& p) {
     b.numbers("failover_codes", p.failover_codes, 500, 599);
     b.flag("disable_503_translation", p.disable_503_translation);
     b.flag("repair_routes", p.repair_routes);
+    b.flag("bye_on_timeout", p.bye_on_timeout);
     b.flag("append_fromtag", p.append_fromtag);
     b.flag("loop_detection", p.loop_detection);
     b.flag("count_outbound", p.count_outbound);

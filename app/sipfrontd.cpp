@@ -49,10 +49,11 @@ core::Result<core::KeyRing> load_keys(const app::Config& config) {
     return core::KeyRing::ephemeral();
 }
 
-// The same on both nodes of a pair, so that registrations keep their hosts after a takeover.
-core::SipKey sticky_key(const core::KeyRing& keys) {
+// The same on both nodes of a pair, so that registrations keep their hosts after a takeover, and dialogs their ids.
+core::SipKey key_for(const core::KeyRing& keys, std::string_view use) {
     const auto& key = keys.keys().front().mac;
-    return {core::siphash24(key, "sticky registrations 0"), core::siphash24(key, "sticky registrations 1")};
+    const std::string text{use};
+    return {core::siphash24(key, text + " 0"), core::siphash24(key, text + " 1")};
 }
 
 // What one worker's thread and the others look at.
@@ -76,12 +77,14 @@ public:
                   .keys = keys_,
                   .steering = core::Steering{keys_.signing().digest, workers_},
                   .table_key = core::random_key(),
-                  .sticky_key = sticky_key(keys_),
+                  .sticky_key = key_for(keys_, "sticky registrations"),
+                  .dialog_key = key_for(keys_, "dialogs"),
                   .rate_table = config_.balancer.guard.rate_table,
                   .snapshots = snapshots_,
                   .names = names_,
                   .name_key = core::random_key(),
-                  .switchboard = switchboard_} {}
+                  .switchboard = switchboard_,
+                  .observers = {}} {}
 
     core::Status run() {
         auto loop = app::EventLoop::create();

@@ -1,12 +1,13 @@
 // The mailboxes of the process: messages from the worker that received them to the one that owns their call, health evidence
-// and questions for host names from workers to control, commands from control to workers. Every one has a single producer and a single
-// consumer.
+// and questions for host names from workers to control, commands from control to workers, dialogs from a store to their owners. Every
+// one has a single producer and a single consumer.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "app/dialog_listing.hpp"
 #include "balancer/health_fsm.hpp"
 #include "balancer/overload.hpp"
 #include "core/counters.hpp"
@@ -32,9 +33,14 @@ struct WorkerCommand {
     enum class Kind : std::uint8_t {
         drain,  // no new dialogs and registrations
         probe,  // of `destination`, now
+        begin_recovery,
+        end_recovery,
+        tell_dialogs,  // all of them, to the observer
+        list,          // answer `listing`
     };
     Kind kind = Kind::drain;
     core::DestinationId destination = core::no_destination;
+    DialogListing* listing = nullptr;
 };
 
 class Switchboard {
@@ -42,6 +48,8 @@ public:
     using Lane = core::Mailbox<Steered, 2048>;
     using EvidenceBox = core::Mailbox<balancer::HealthEvent, 1024>;
     using CommandBox = core::Mailbox<WorkerCommand, 256>;
+    // Dialogs read from a store, on their way to their owners. Whoever posts keeps them until they are drained.
+    using RecoveryBox = core::Mailbox<const sip::RecoveredDialog*, 256>;
     using QuestionBox = core::Mailbox<core::NameQuestion, 512>;
 
     explicit Switchboard(std::uint32_t workers) : workers_{workers} {
@@ -49,6 +57,7 @@ public:
         for (std::uint32_t i = 0; i < workers; ++i) {
             evidence_.push_back(std::make_unique<EvidenceBox>());
             commands_.push_back(std::make_unique<CommandBox>());
+            recovered_.push_back(std::make_unique<RecoveryBox>());
             questions_.push_back(std::make_unique<QuestionBox>());
             shares_.push_back(std::make_unique<Share>());
             shares_.back()->admission.set(balancer::admit_all);
@@ -66,6 +75,8 @@ public:
     [[nodiscard]] core::Counter& share(core::WorkerId of) noexcept { return shares_[core::raw(of)]->admission; }
     [[nodiscard]] EvidenceBox& evidence(core::WorkerId from) noexcept { return *evidence_[core::raw(from)]; }
     [[nodiscard]] CommandBox& commands(core::WorkerId to) noexcept { return *commands_[core::raw(to)]; }
+    // Producer: the thread that reads the store.
+    [[nodiscard]] RecoveryBox& recovered(core::WorkerId to) noexcept { return *recovered_[core::raw(to)]; }
     [[nodiscard]] QuestionBox& questions(core::WorkerId from) noexcept { return *questions_[core::raw(from)]; }
 
 private:
@@ -77,6 +88,7 @@ private:
     std::vector<std::unique_ptr<Lane>> lanes_;
     std::vector<std::unique_ptr<EvidenceBox>> evidence_;
     std::vector<std::unique_ptr<CommandBox>> commands_;
+    std::vector<std::unique_ptr<RecoveryBox>> recovered_;
     std::vector<std::unique_ptr<QuestionBox>> questions_;
     std::vector<std::unique_ptr<Share>> shares_;
 };

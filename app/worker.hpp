@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/admission.hpp"
 #include "app/name_lookup.hpp"
@@ -33,11 +34,13 @@ struct WorkerShared {
     core::Steering steering;
     core::SipKey table_key;   // of this process
     core::SipKey sticky_key;  // of both nodes: where registrations stick
+    core::SipKey dialog_key;  // of both nodes: ids of dialogs
     std::uint32_t rate_table = 65'536;
     core::Published<balancer::Snapshot>& snapshots;
     core::Published<core::NameTable>& names;
     core::SipKey name_key;  // of this process: what the table of names is searched by
     Switchboard& switchboard;
+    std::vector<sip::DialogObserver*> observers;  // by worker; empty: nobody keeps dialogs
 };
 
 template <core::PacketIo Io>
@@ -60,7 +63,9 @@ public:
                   .out = outbox_,
                   .counters = stats.proxy,
                   .local = *this,
+                  .observer = shared.observers.empty() ? nullptr : shared.observers[core::raw(self)],
                   .table_key = shared.table_key,
+                  .dialog_key = shared.dialog_key,
                   .call_id_key = shared.steering.key(),
                   .start = start}},
           admission_{self, shared.table_key.k1 + core::raw(self), shared_.steering, shared.switchboard, stats.overload, proxy_, start} {
@@ -80,7 +85,7 @@ public:
         now_ = now;
         if (selector_.refresh() && selector_.snapshot() != nullptr) prober_.refresh(*selector_.snapshot(), now);
         admission_.begin(selector_.snapshot(), now);
-        std::size_t work = obey();
+        std::size_t work = obey() + recover();
         if (names_.refresh(now)) proxy_.on_names(now);
         // Timers before packets: late timers grow state faster than traffic does.
         proxy_.advance(now, timers_per_poll);
@@ -125,6 +130,7 @@ private:
     static constexpr std::size_t burst = 64;
     static constexpr std::size_t group = Admission::group;  // messages parsed ahead, while their table lines are on the way
     static constexpr std::size_t timers_per_poll = 512;
+    static constexpr std::size_t recovered_per_poll = 16;
 
     // Sorts a burst into own messages and those of other workers; returns how many are ours.
     std::size_t steer(std::span<const core::Inbound> received) {
@@ -277,9 +283,25 @@ private:
                         return proxy_.drain();
                     case WorkerCommand::Kind::probe:
                         return prober_.hurry(c.destination, now_);
+                    case WorkerCommand::Kind::begin_recovery:
+                        return proxy_.begin_recovery();
+                    case WorkerCommand::Kind::end_recovery:
+                        return proxy_.end_recovery();
+                    case WorkerCommand::Kind::tell_dialogs:
+                        return proxy_.tell_all();
+                    case WorkerCommand::Kind::list:
+                        return answer(*c.listing, proxy_, now_);
                 }
             },
             Switchboard::CommandBox::capacity());
+    }
+
+    // Few at a time: calls go on meanwhile.
+    std::size_t recover() {
+        auto& box = shared_.switchboard.recovered(self_);
+        if (box.depth() == 0) [[likely]]
+            return 0;
+        return box.consume([this](const sip::RecoveredDialog* d) { proxy_.recover(*d, now_); }, recovered_per_poll);
     }
 
     // An OPTIONS from the node's own address, which both nodes of a pair have, active or not.

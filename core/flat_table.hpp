@@ -57,6 +57,12 @@ public:
         return true;
     }
     // False when absent.
+    void clear() noexcept {
+        for (std::size_t i = 0; size_ > 0 && i < slot_count_; ++i) {
+            if (slots()[i].key != empty) --size_;
+            slots()[i].key = empty;
+        }
+    }
     bool erase(std::uint64_t key) noexcept {
         Slot& found = probe(stored(key));
         if (found.key == empty) return false;

@@ -93,6 +93,8 @@ public:
 
     [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
     [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
+    // Entries at positions from here on have never been in use.
+    [[nodiscard]] std::uint32_t extent() const noexcept { return touched_; }
     // Octets of the entries that have ever been in use: what the kernel may have committed.
     [[nodiscard]] std::size_t touched_bytes() const noexcept { return std::size_t{touched_} * sizeof(Entry); }
 

@@ -23,6 +23,7 @@ struct Timers {
     milliseconds fr_timer{2'000};                         // no response at all from a host: try the next one
     milliseconds fr_inv_timer{120'000};                   // a provisional but no final response to an INVITE
     milliseconds dialog_timeout{std::chrono::hours{12}};  // nothing heard in a dialog for so long: it is dropped
+    milliseconds dialog_ping{0};                          // quiet for so long: its host is asked whether it still has it; 0: never
     milliseconds name_wait{4'000};                        // how long a request waits for the address of a host name
     milliseconds challenge_memory{32'000};                // how long a 401/407 ties its Call-ID to the host that sent it
 };
@@ -47,7 +48,9 @@ struct ProxyConfig {
     std::vector<int> failover_codes{503};  // may add 500, 502, 504
     bool disable_503_translation = false;  // pass a host's 503 upstream instead of 500
     bool repair_routes = true;             // in-dialog requests that lost their route set
+    bool keep_parties = false;             // both From and To URIs in each dialog's record, for call detail records: some 80 octets
     bool append_fromtag = true;            // ;ftag= in Record-Route, as the peers do
+    bool bye_on_timeout = false;           // BYE both ways when dialog_timeout or a ping ends a dialog
     bool loop_detection = true;
     SelfPolicy cluster_to_self = SelfPolicy::reject;
     PathPolicy path = PathPolicy::always;

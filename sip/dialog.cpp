@@ -22,6 +22,28 @@ std::uint64_t DialogTable::key_of(std::uint64_t call_id_hash, std::string_view c
     return key == 0 ? 1 : key;
 }
 
+std::uint64_t DialogTable::id_of(const Dialog& d) const noexcept {
+    auto id = d.key;
+    if (id == 0) {
+        // The second record of a spiral: its two ends tell it from the first.
+        core::SipHasher13 h{key_};
+        h.update_u64(key_of(d.call_id_hash, d.get(DialogText::caller_tag)));
+        std::array<char, 2 * core::Endpoint::max_text> ends;
+        auto n = d.host.remote.write(ends.data());
+        n += d.client.remote.write(ends.data() + n);
+        h.update({ends.data(), n});
+        id = h.finish();
+    }
+    return id & ~(std::uint64_t{1} << 63);
+}
+
+Dialog* DialogTable::find_id(std::uint64_t id) noexcept {
+    for (const auto key : {id, id | std::uint64_t{1} << 63})
+        if (const auto* h = by_key_.find(key))
+            if (auto* d = dialogs_.get(*h)) return d;
+    return nullptr;
+}
+
 DialogHandle DialogTable::create(std::uint64_t key, std::uint64_t call_id_hash, const DialogTexts& texts) {
     auto [handle, d] = dialogs_.create();
     if (!handle) return {};
@@ -81,6 +103,13 @@ void DialogTable::linger_until(Dialog& d, core::Tick expires) noexcept {
     if (d.state != DialogState::deleted) ++lingering_;
     d.state = DialogState::deleted;
     expire_in(d, expires, over);
+}
+
+void DialogTable::revive(Dialog& d, DialogState state) noexcept {
+    if (d.state != DialogState::deleted) return;
+    unlink(d);
+    --lingering_;
+    d.state = state;
 }
 
 void DialogTable::unlink(Dialog& d) noexcept {

@@ -31,6 +31,8 @@ enum class DialogText : std::uint8_t {
     callee_contact,
     caller_routes,
     callee_routes,
+    from_uri,  // both parties' addr-specs, as the INVITE had them; kept where ProxyConfig::keep_parties asks for it
+    to_uri,
     count_
 };
 using DialogTexts = std::array<std::string_view, static_cast<std::size_t>(DialogText::count_)>;
@@ -44,14 +46,19 @@ struct Dialog {
     core::Tick expires = core::Tick::max();
     core::Bytes text;
     std::array<std::uint16_t, static_cast<std::size_t>(DialogText::count_)> lengths{};
+    std::uint16_t answered_after = 0;  // since `started`, in units of 10 ms and at most 655 s; 0: not answered
     std::uint32_t caller_cseq = 0, callee_cseq = 0;
     std::uint32_t older = 0xffffffff, newer = 0xffffffff;  // neighbours in its order of expiry
     core::DestinationId destination = core::no_destination;
-    DialogState state = DialogState::unconfirmed;
-    bool counted = false;  // holds one unit of the destination's load
-    bool caller_in_cluster = false;
-    bool symmetric = false;  // the client is reached at its flow's address (NAT, streams)
-    bool listed = false;     // stands in an order of expiry
+    DialogState state : 4 = DialogState::unconfirmed;
+    std::uint8_t retries : 4 = 0;  // hosts tried before this one; 15: that many or more
+    bool counted : 1 = false;      // holds one unit of the destination's load
+    bool caller_in_cluster : 1 = false;
+    bool symmetric : 1 = false;  // the client is reached at its flow's address (NAT, streams)
+    bool listed : 1 = false;     // stands in an order of expiry
+    bool untold : 1 = false;     // its observer has missed a change
+    bool pinged : 1 = false;     // our OPTIONS is on its way
+    bool on_trial : 1 = false;   // known by a cookie alone: `deleted` until the other side answers a request in it with success
 
     [[nodiscard]] std::string_view get(DialogText t) const noexcept {
         std::size_t off = 0;
@@ -67,7 +74,8 @@ struct Dialog {
 
 static_assert(sizeof(Dialog) <= 144);  // with its texts and its place in the index: 512 octets (docs/PERFORMANCE.md)
 
-// Bounded; no allocation after construction.
+// Bounded; no allocation after construction. `key`: of both nodes and each life of them, and secret, for remote parties choose
+// what it hashes.
 class DialogTable {
 public:
     DialogTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SipKey& key);
@@ -100,10 +108,20 @@ public:
     void linger_until(Dialog& d, core::Tick expires) noexcept;
     void erase(Dialog& d) noexcept;
 
+    // One that lingers stands again, as `state`.
+    void revive(Dialog& d, DialogState state) noexcept;
+
     // A dialog that is due, or nullptr. One that lingers has the state `deleted`.
     [[nodiscard]] Dialog* due(core::Tick now) noexcept;
 
+    // For whoever keeps dialogs beyond this process: 63 bits, the same wherever the same key is.
+    [[nodiscard]] std::uint64_t id_of(const Dialog& d) const noexcept;
+    // nullptr: none, or the second record of a spiral, which only a walk finds.
+    [[nodiscard]] Dialog* find_id(std::uint64_t id) noexcept;
     [[nodiscard]] DialogHandle handle_of(const Dialog& d) const noexcept { return dialogs_.handle_of(&d); }
+    // By position, for whoever walks over all of them bit by bit: nullptr when none lives there. Positions are below extent().
+    [[nodiscard]] Dialog* at(std::uint32_t position) noexcept { return dialogs_.at(position); }
+    [[nodiscard]] std::uint32_t extent() const noexcept { return dialogs_.extent(); }
     // Without those that linger.
     [[nodiscard]] std::uint32_t size() const noexcept { return dialogs_.size() - lingering_; }
     template <class F>

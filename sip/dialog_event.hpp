@@ -35,7 +35,7 @@ enum class DialogEnd : std::uint8_t {
 
 // Texts beside those of DialogText that an early dialog's row needs: CANCEL, the ACK to a failure and a repeated INVITE must be
 // served by another node (RFC 3261 §9.1, §17.1.1.3, §17.2.3).
-enum class SetupText : std::uint8_t { from_uri, to_uri, request_uri, client_via, branch, routes, count_ };
+enum class SetupText : std::uint8_t { request_uri, client_via, branch, routes, count_ };
 
 inline constexpr std::size_t dialog_texts = static_cast<std::size_t>(DialogText::count_);
 inline constexpr std::size_t event_texts = dialog_texts + static_cast<std::size_t>(SetupText::count_);

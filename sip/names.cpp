@@ -83,7 +83,13 @@ std::string_view name(ProxyEvent e) noexcept {
                                                                    "holder_followed",
                                                                    "late_answer_ended",
                                                                    "name_waited",
-                                                                   "name_timeout"});
+                                                                   "name_timeout",
+                                                                   "dialog_adopted",
+                                                                   "dialog_recovered",
+                                                                   "dialog_recovery_unsure",
+                                                                   "dialog_pinged",
+                                                                   "dialog_ghost",
+                                                                   "dialog_untold"});
     return pick(names, e);
 }
 

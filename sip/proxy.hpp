@@ -6,12 +6,15 @@
 //   proxy_route.cpp     where an in-dialog request or a host's own request goes; relay refusal, route repair
 //   proxy_name.cpp      requests that lead to host names, and wait for their addresses
 //   proxy_forward.cpp   the copy that leaves: Via, Record-Route, trust headers; the next attempt
-//   proxy_response.cpp  responses, failover, dialogs
+//   proxy_response.cpp  responses, failover
+//   proxy_dialog.cpp    dialogs, and what an observer is told of them
+//   proxy_recover.cpp   dialogs that another life or node has made
 //   proxy_late.cpp      answers to calls that we had given up
 //   proxy_cancel.cpp    CANCEL, and ACK to failures
 //   proxy_reply.cpp     replies of our own
 //   proxy_reject.cpp    new work turned away under overload
-//   proxy_timer.cpp     timers, requests of our own
+//   proxy_timer.cpp     timers, probes
+//   proxy_own.cpp       BYE and OPTIONS of our own in other people's dialogs
 #pragma once
 
 #include <cstdint>
@@ -28,10 +31,11 @@
 #include "sip/challenge_memory.hpp"
 #include "sip/config.hpp"
 #include "sip/dialog.hpp"
+#include "sip/dialog_event.hpp"
 #include "sip/edit.hpp"
 #include "sip/message.hpp"
-#include "sip/named_dialog.hpp"
 #include "sip/name_service.hpp"
+#include "sip/named_dialog.hpp"
 #include "sip/proxy_counters.hpp"
 #include "sip/route.hpp"
 #include "sip/routing.hpp"
@@ -79,6 +83,22 @@ struct Lead {
     core::DestinationId holder = core::no_destination;
 };
 
+// A dialog as a store had it, for the worker that its Call-ID hashes to. Borrowed during the call.
+struct RecoveredDialog {
+    std::uint64_t id = 0;  // that the store knows it by
+    std::uint64_t call_id_hash = 0;
+    DialogTexts texts{};
+    core::FarEnd host, client;
+    core::Tick started{}, expires{};
+    std::uint16_t answered_after = 0;  // as in Dialog
+    std::uint32_t caller_cseq = 0, callee_cseq = 0;
+    core::DestinationId destination = core::no_destination;
+    DialogState state = DialogState::confirmed;
+    bool counted = false;
+    bool caller_in_cluster = false;
+    bool symmetric = false;
+};
+
 class Proxy {
 public:
     // Everything outlives the proxy.
@@ -90,7 +110,9 @@ public:
         core::Outbox& out;
         ProxyCounters& counters;
         LocalClient& local;
+        DialogObserver* observer;  // nullptr: nobody asks
         core::SipKey table_key;    // random per process: remote parties choose the hashed texts
+        core::SipKey dialog_key;   // of both nodes and each life of them, and secret: dialogs have their ids by it
         core::SipKey call_id_key;  // of the steering hash
         core::Tick start;
     };
@@ -128,6 +150,14 @@ public:
     // False when there is no room (count and try later).
     bool send(const LocalRequest& request, core::Tick now);
 
+    // A dialog of another life, or of another node. False: no room. From the start until end_recovery() it is remembered which
+    // calls have ended meanwhile, so that a row read before and brought after an end makes no ghost.
+    bool recover(const RecoveredDialog& row, core::Tick now);
+    void begin_recovery() noexcept { recovering_ = true; }
+    void end_recovery() noexcept;
+    // Tells the observer of every dialog again, in steps of advance(); ProxyCounters::told_all counts when it is done.
+    void tell_all() noexcept;
+
     // No new dialogs and registrations any more; what runs goes on.
     void drain() noexcept { draining_ = true; }
     [[nodiscard]] bool idle() const noexcept { return transactions_.servers() == 0 && dialogs_.size() == 0; }
@@ -135,8 +165,17 @@ public:
     [[nodiscard]] const TransactionTable& transactions() const noexcept { return transactions_; }
     // Different texts that answered transactions keep.
     [[nodiscard]] std::uint32_t residues() noexcept { return transactions_.residues().size(); }
+    // A dialog as its observer is told of it, without texts.
+    [[nodiscard]] DialogEvent describe(const Dialog& d, DialogChange change, core::Tick at) const noexcept;
+    // BYE to both sides of an answered call, and its end. `id`: DialogTable::id_of(). False: no such call.
+    bool end_by_management(std::uint64_t id, core::Tick now);
+    struct Ending {
+        DialogEnd how;
+        ProxyEvent event;
+        int status;  // 0: no response did it
+    };
     // Ends a dialog on our side alone and gives its load back.
-    void end_dialog(Dialog& d, ProxyEvent why) noexcept;
+    void end_dialog(Dialog& d, const Ending& ending, core::Tick now) noexcept;
     void publish_gauges() noexcept;
 
 private:
@@ -189,8 +228,6 @@ private:
     void on_in_dialog(Request& r);
     void answer_options(Request& r);
     void start(Request& r, NextHop& hop);
-    DialogHandle open_dialog(const Request& r, const NextHop& hop);
-    void note_in_dialog(Request& r, Dialog& d);
 
     // --- proxy_route.cpp
     // Each fills a fresh `hop`, where it stays: it is too large to be handed from one to the next.
@@ -250,11 +287,43 @@ private:
     void on_final(Transaction& t, const Message& m, core::Tick now);
     void forward_response(Transaction& t, const Message& m, core::Tick now);
     bool server_event(Transaction& t, fsm::Event e, core::Tick now);
+    void attempt_failed(Transaction& t, bool timeout, core::Tick now);
+
+    // --- proxy_dialog.cpp
+    DialogHandle open_dialog(const Request& r, const NextHop& hop);
+    void note_in_dialog(Request& r, Dialog& d);
     void confirm_dialog(Transaction& t, const Message& m, core::Tick now);
     void settle_dialog(Transaction& t, int status, core::Tick now);
-    void close_dialog(Dialog& d, ProxyEvent why) noexcept;
-    void attempt_failed(Transaction& t, bool timeout, core::Tick now);
+    static DialogEnd end_of(const Transaction& bye, const Dialog& d) noexcept;
+    void close_dialog(Dialog& d, const Ending& ending, core::Tick now) noexcept;
     void release_attempt(Transaction& t);
+    std::uint16_t texts_of(const Dialog& d, EventTexts& texts) const noexcept;
+    void tell(Dialog& d, DialogChange change, core::Tick now) noexcept;
+    void note(Dialog& d, const DialogEvent& e, const EventTexts& texts) noexcept;
+    void tell_end(const Dialog& d, const Ending& ending, core::Tick now) noexcept;
+    void tell_born(const Request& r, const NextHop& hop, Dialog& d, const Transaction& t) noexcept;
+    void tell_moved(Dialog& d, const Transaction& t, core::Tick now) noexcept;
+    static std::string_view branch_sent(const Transaction& t) noexcept;
+
+    // --- proxy_own.cpp
+    core::Flow way_to(const Dialog& d, bool callee) noexcept;
+    bool send_within(Dialog& d, bool to_callee, Method method, std::uint32_t cseq, Transaction::Kind kind, core::Tick now);
+    void hang_up_both(Dialog& d, core::Tick now);
+    void ping(Dialog& d, core::Tick now);
+    void on_pinged(Transaction& t, int status, core::Tick now);
+
+    // --- proxy_recover.cpp
+    static constexpr std::size_t max_gone = 1U << 16;  // calls that ended while a store was read
+    static bool is_unlisted(const Dialog& d) noexcept;
+    void stand_until(Dialog& d, core::Tick expires) noexcept;
+    [[nodiscard]] DialogHandle dialog_of(const Request& r, const RouteCookie& c) noexcept;
+    void put_on_trial(const Request& r, const RouteCookie& c, NextHop& hop);
+    void settle_trial(const Transaction& t, Dialog& d, int status, core::Tick now) noexcept;
+    void take_load(Dialog& d) noexcept;
+    void prove_answered(Dialog& d, const Message& m, core::Tick now) noexcept;
+    void walk(core::Tick now);
+    void expire(Dialog& d, core::Tick now);
+    bool tell_again(Dialog& d, core::Tick now) noexcept;
 
     // --- proxy_late.cpp
     void end_late_answer(Transaction& t, const Message& m, const core::Flow& in, core::Tick now);
@@ -315,6 +384,7 @@ private:
     core::Outbox& out_;
     ProxyCounters& counters_;
     LocalClient& local_;
+    DialogObserver* observer_;
     core::SipKey call_id_key_;
     core::ByteSlab bytes_;
     TransactionTable transactions_;
@@ -330,6 +400,13 @@ private:
     std::string allow_;
     std::string auth_ip_line_, auth_port_line_;  // the headers up to their values
     std::uint32_t early_dialogs_ = 0;
+    std::uint32_t unlisted_ = 0;  // dialogs that end at an instant of their own, out of the order of expiry
+    std::uint32_t untold_ = 0;    // whose changes the observer has missed
+    std::uint32_t cursor_ = 0;    // where the walk over the dialogs is
+    core::Tick next_walk_{};
+    bool telling_all_ = false;
+    bool recovering_ = false;
+    core::FlatTable<std::uint8_t> gone_{max_gone};
     bool draining_ = false;
     // Durations of §17 Table 4, computed once.
     core::Duration t1_, t2_, t4_, t1x64_;

@@ -97,6 +97,12 @@ enum class ProxyEvent : std::uint8_t {
     late_answer_ended,
     name_waited,
     name_timeout,
+    dialog_adopted,          // known by its cookie, and proven by an answer
+    dialog_recovered,        // read from a store
+    dialog_recovery_unsure,  // ended during recovery, and no room to remember it: a ghost is possible
+    dialog_pinged,
+    dialog_ghost,   // its host knows nothing of it any more
+    dialog_untold,  // a change that had to wait for room in the journal
     count_
 };
 std::string_view name(ProxyEvent e) noexcept;
@@ -111,6 +117,7 @@ struct ProxyCounters {
     core::CounterArray<ProxyEvent> events;
     // Gauges, set once a poll.
     core::Counter transactions, dialogs, early_dialogs, image_bytes;
+    core::Counter told_all;  // how often tell_all() has come to its end
     // From the arrival of an INVITE to the first response forwarded (other than 100), and to its 2xx; BYE likewise.
     core::Histogram invite_first_response, invite_success, bye_final, register_final;
 };

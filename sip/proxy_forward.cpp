@@ -279,6 +279,7 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     t.top_length = static_cast<std::uint16_t>(top.size());
     t.target = hop.out;
     start_client(t, now);
+    if (d != nullptr && t.is_invite() && t.initial) tell_moved(*d, t, now);
     return true;
 }
 

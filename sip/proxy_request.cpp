@@ -40,10 +40,11 @@ Proxy::Proxy(const Parts& p)
       out_{p.out},
       counters_{p.counters},
       local_{p.local},
+      observer_{p.observer},
       call_id_key_{p.call_id_key},
       bytes_{p.config.image_bytes},
       transactions_{p.config.max_transactions, bytes_, p.table_key, p.start},
-      dialogs_{p.config.max_dialogs, bytes_, p.table_key},
+      dialogs_{p.config.max_dialogs, bytes_, p.dialog_key},
       challenges_{std::min<std::uint32_t>(p.config.max_transactions, 1U << 17), p.config.timers.challenge_memory},
       trust_{trusted_names(p.config)},
       rejections_{make_rejections(p.table_key, p.config)},
@@ -214,7 +215,14 @@ void Proxy::forward_ack(Request& r) {
         if (hop.why == LocalReply::forbidden_route) count(ProxyEvent::relay_refused);
         return drop(hop.why == LocalReply::no_dialog ? ProxyDrop::stray_ack : ProxyDrop::refused_ack);
     }
-    if (auto* d = dialogs_.get(hop.dialog); d != nullptr && d->state == DialogState::confirmed_no_ack) d->state = DialogState::confirmed;
+    if (auto* d = dialogs_.get(hop.dialog)) {
+        if (d->state == DialogState::confirmed_no_ack) {
+            d->state = DialogState::confirmed;
+            tell(*d, DialogChange::state, r.now);
+        } else if (d->state < DialogState::confirmed_no_ack && is_unlisted(*d)) {
+            prove_answered(*d, r.m, r.now);
+        }
+    }
     forward(r, hop, nullptr);
 }
 
@@ -270,78 +278,17 @@ void Proxy::on_initial(Request& r) {
 void Proxy::on_in_dialog(Request& r) {
     NextHop hop;
     route_in_dialog(r, hop);
-    if (auto* d = dialogs_.get(hop.dialog); d != nullptr && hop.code == 0) note_in_dialog(r, *d);
+    if (hop.code == 0 && hop.waits_for == 0) {
+        if (!hop.dialog && r.routes.cookie != nullptr && r.routes.cookie->dialog) put_on_trial(r, *r.routes.cookie, hop);
+        if (auto* d = dialogs_.get(hop.dialog)) note_in_dialog(r, *d);
+    }
     start(r, hop);
-}
-
-// What a dialog's own requests tell about it: that it lives, the CSeq reached, and a refreshed target (§12.2.2).
-void Proxy::note_in_dialog(Request& r, Dialog& d) {
-    const auto& m = r.m;
-    const bool from_caller = m.from_tag() == d.get(DialogText::caller_tag);
-    auto& cseq = from_caller ? d.caller_cseq : d.callee_cseq;
-    cseq = std::max(cseq, m.cseq().number);
-    if (d.listed && d.state != DialogState::deleted && m.method() != Method::bye)
-        dialogs_.expire_at(d, r.now + core::Duration{config_.timers.dialog_timeout});
-    const auto* contact = m.method() == Method::invite || m.method() == Method::update ? m.first(HeaderId::contact) : nullptr;
-    if (contact == nullptr) return;
-    const auto which = from_caller ? DialogText::caller_contact : DialogText::callee_contact;
-    const auto name_addr = parse_name_addr(m.at(contact->value));
-    if (!name_addr || name_addr->uri == d.get(which)) return;
-    auto texts = d.texts();
-    texts[static_cast<std::size_t>(which)] = name_addr->uri;
-    dialogs_.set_texts(d, texts);
 }
 
 void Proxy::answer_options(Request& r) {
     if (draining_ || !router_.can_take_calls())
         return reply(r.m, r.in, 503, "Service Unavailable", LocalReply::options_unavailable, retry_after(r.call_id_hash));
     reply(r.m, r.in, 200, "OK", LocalReply::options_ok, scratch_.join({allow_, "Accept: application/sdp\r\nSupported: path\r\n"}));
-}
-
-DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
-    const auto& m = r.m;
-    DialogTexts texts{};
-    texts[static_cast<std::size_t>(DialogText::call_id)] = m.call_id();
-    texts[static_cast<std::size_t>(DialogText::caller_tag)] = m.from_tag();
-    const auto* contact = m.first(HeaderId::contact);
-    std::optional<NameAddr> name_addr;
-    if (contact != nullptr && (name_addr = parse_name_addr(m.at(contact->value))))
-        texts[static_cast<std::size_t>(DialogText::caller_contact)] = name_addr->uri;
-    // Record-Route values below ours lie between us and the caller: what the callee's requests follow behind us.
-    if (const auto* rr = m.first(HeaderId::record_route)) {
-        TextBuilder b{scratch_.take(1024)};
-        for (bool first = true; rr != nullptr; rr = m.next(rr), first = false) b << (first ? "" : ", ") << m.at(rr->value);
-        if (!b.overflowed()) texts[static_cast<std::size_t>(DialogText::caller_routes)] = b.view();
-    }
-    const auto handle = dialogs_.create(r.lead.dialog_key, r.call_id_hash, texts);
-    auto* d = dialogs_.get(handle);
-    if (d == nullptr) return {};
-    d->started = r.now;
-    d->destination = hop.destination;
-    d->caller_in_cluster = hop.caller_in_cluster;
-    d->caller_cseq = m.cseq().number;
-    d->host = hop.caller_in_cluster ? r.in : hop.out;
-    d->client = hop.caller_in_cluster ? hop.out : r.in;
-    if (!hop.caller_in_cluster) {
-        // A client whose Via or Contact does not show the address its packets come from sits behind a NAT. A carrier does not: its
-        // private addresses are those of the interconnection.
-        const auto hides = [&](std::string_view shown) {
-            const auto uri = parse_uri(shown);
-            if (!uri || r.client.is(uri->host, r.in.remote.address)) return false;
-            const auto address = uri->address();
-            return address && address->is_private();
-        };
-        d->symmetric = core::is_reliable(r.in.transport) ||
-                       (r.in.zone == core::Zone::outside &&
-                        (!r.client.is(m.at(m.top_via().host), r.in.remote.address) || (name_addr && hides(name_addr->uri))));
-    } else {
-        // Along a flow token, unless the Request-URI shows that very flow: then a later Contact may move the client.
-        const auto shown = numeric_target(r.uri);
-        d->symmetric = core::is_reliable(hop.out.transport) || (hop.by_flow && (!shown || shown->remote != hop.out.remote));
-    }
-    ++early_dialogs_;
-    count(ProxyEvent::dialog_created);
-    return handle;
 }
 
 // Makes the transaction and sends the first attempt. A refusal in `hop` becomes a reply.
@@ -411,6 +358,8 @@ void Proxy::start(Request& r, NextHop& hop) {
         reply(m, r.in, 100, "Trying", LocalReply::trying);
     }
     start_client(*t, r.now);
+    if (observer_ != nullptr && initial && t->is_invite())
+        if (auto* d = dialogs_.get(t->dialog)) tell_born(r, hop, *d, *t);
     transactions_.settle(*t);
 }
 

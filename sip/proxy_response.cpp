@@ -166,6 +166,10 @@ void Proxy::on_result(Transaction& t, const Message& m, core::Tick now) {
         if (m.status() >= 200) local_.local_done(t.tag, m.status(), now);
         return;
     }
+    if (t.kind == Transaction::Kind::ping) {
+        if (m.status() >= 200) on_pinged(t, m.status(), now);
+        return;
+    }
     if (t.server_key == 0) return;
     if (m.status() >= 200) return on_final(t, m, now);
 
@@ -184,7 +188,10 @@ void Proxy::on_result(Transaction& t, const Message& m, core::Tick now) {
     if (m.status() == 100) return;
     t.provisional_seen = true;
     if (!t.is_invite()) return;  // RFC 4320 §4.1: it would make the client believe that it may wait
-    if (auto* d = dialogs_.get(t.dialog); d != nullptr && t.initial && d->state == DialogState::unconfirmed) d->state = DialogState::early;
+    if (auto* d = dialogs_.get(t.dialog); d != nullptr && t.initial && d->state == DialogState::unconfirmed) {
+        d->state = DialogState::early;
+        tell(*d, DialogChange::state, now);
+    }
     forward_response(t, m, now);
 }
 
@@ -295,63 +302,6 @@ bool Proxy::server_event(Transaction& t, fsm::Event e, core::Tick now) {
     return true;
 }
 
-void Proxy::confirm_dialog(Transaction& t, const Message& m, core::Tick now) {
-    auto* d = dialogs_.get(t.dialog);
-    if (d == nullptr || d->state >= DialogState::confirmed_no_ack) return;
-    auto texts = d->texts();
-    const auto put = [&](DialogText which, std::string_view v) { texts[static_cast<std::size_t>(which)] = v; };
-    put(DialogText::callee_tag, m.to_tag());
-    put(DialogText::callee_contact, first_contact(m));
-    if (d->caller_in_cluster) foresee(first_contact(m), now);
-    if (const auto routes = routes_to_callee(m); !routes.empty()) put(DialogText::callee_routes, routes);
-    dialogs_.set_texts(*d, texts);
-    if (d->caller_in_cluster && t.target.zone == core::Zone::outside) {
-        const auto contact = parse_uri(texts[static_cast<std::size_t>(DialogText::callee_contact)]);
-        const auto address = contact ? contact->address() : std::nullopt;
-        if (address && address->is_private() && *address != d->client.remote.address) d->symmetric = true;
-    }
-    d->state = DialogState::confirmed_no_ack;
-    --early_dialogs_;
-    dialogs_.expire_at(*d, now + core::Duration{config_.timers.dialog_timeout});
-    count(ProxyEvent::dialog_confirmed);
-}
-
-// What the final result of a transaction means for its dialog: a failed INVITE never made one, an answered BYE ends it.
-void Proxy::settle_dialog(Transaction& t, int status, core::Tick now) {
-    auto* d = dialogs_.get(t.dialog);
-    if (d == nullptr || d->state == DialogState::deleted) return;
-    const bool challenged = status == 401 || status == 407;
-    if (t.is_invite() && t.initial && status >= 300) {
-        if (challenged || !config_.repair_routes) return end_dialog(*d, ProxyEvent::dialog_failed);
-        // Some callers say BYE after a failure: whether that is wrong is the host's to say, so the way to it stays known.
-        close_dialog(*d, ProxyEvent::dialog_failed);
-        return dialogs_.linger_until(*d, now + t1x64_);
-    }
-    // A challenged BYE comes again with credentials: the call is still up.
-    if (t.method == Method::bye && !challenged) end_dialog(*d, ProxyEvent::dialog_ended);
-}
-
-// Gives the load back and takes the dialog out of the figures.
-void Proxy::close_dialog(Dialog& d, ProxyEvent why) noexcept {
-    if (d.state == DialogState::deleted) return;
-    if (d.counted) router_.release(d.destination);
-    d.counted = false;
-    if (d.state < DialogState::confirmed_no_ack) --early_dialogs_;
-    count(why);
-}
-
-void Proxy::end_dialog(Dialog& d, ProxyEvent why) noexcept {
-    close_dialog(d, why);
-    dialogs_.erase(d);
-}
-
-void Proxy::release_attempt(Transaction& t) {
-    auto* d = dialogs_.get(t.dialog);
-    if (d == nullptr || !d->counted) return;
-    router_.release(d->destination);
-    d->counted = false;
-}
-
 // The current attempt brought no response (timeout) or could not be sent: next host, or the client hears of it.
 void Proxy::attempt_failed(Transaction& t, bool timeout, core::Tick now) {
     const auto host = t.tried[t.attempt];
@@ -369,6 +319,7 @@ void Proxy::attempt_failed(Transaction& t, bool timeout, core::Tick now) {
     due(t, Deadline::client_retransmit) = core::Tick::max();
     due(t, Deadline::client_end) = t.given_up ? now + t1x64_ : core::Tick::max();
     if (t.kind == Transaction::Kind::local) local_.local_done(t.tag, 0, now);
+    if (t.kind == Transaction::Kind::ping) on_pinged(t, 0, now);
     if (t.server_key != 0) {
         count(ProxyEvent::transaction_timeout);
         if (t.cancelled) {

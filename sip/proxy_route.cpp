@@ -86,6 +86,8 @@ void Proxy::route_by_cookie(const Request& r, const RouteCookie& c, NextHop& hop
     if (c.node == config_.node) {
         if (const auto* d = dialogs_.get(c.dialog); d != nullptr && d->call_id_hash == r.call_id_hash) hop.dialog = c.dialog;
     }
+    if (!hop.dialog) [[unlikely]]
+        hop.dialog = dialog_of(r, c);
     const bool from_host_side = r.routes.from_caller == c.caller_in_cluster;
     // The host's own address stays trusted for its dialogs when the host has left the configuration.
     const bool in_cluster = r.in.zone == core::Zone::cluster || r.in.remote.address == c.host.address;

@@ -19,8 +19,9 @@ void Proxy::advance(core::Tick now, std::size_t max) {
     for (std::size_t i = 0; i < max; ++i) {
         auto* d = dialogs_.due(now);
         if (d == nullptr) break;
-        end_dialog(*d, ProxyEvent::dialog_expired);
+        expire(*d, now);
     }
+    if (unlisted_ != 0 || untold_ != 0 || telling_all_ || config_.timers.dialog_ping.count() != 0) walk(now);
 }
 
 // Handles each deadline that has come. One may end the transaction, which only settle() may free.

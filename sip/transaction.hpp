@@ -34,6 +34,7 @@ struct Transaction {
         cancel,   // our CANCEL of an INVITE's branch: client side only
         hang_up,  // our BYE to an answer that nobody waits for any more: client side only
         local,    // a request of our own (probe): client side only
+        ping,     // our OPTIONS in a dialog: client side only
     };
     // How its target was chosen.
     enum class Route : std::uint8_t { fixed, balanced, dispatched };

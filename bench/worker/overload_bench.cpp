@@ -168,6 +168,7 @@ private:
                               .steering = core::Steering{keys_.signing().digest, 1},
                               .table_key = core::random_key(),
                               .sticky_key = core::random_key(),
+                              .dialog_key = core::random_key(),
                               .rate_table = 1024,
                               .snapshots = snapshots_,
                               .names = names_,

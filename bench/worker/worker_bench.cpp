@@ -42,6 +42,7 @@ public:
                                                                         .steering = core::Steering{keys_.signing().digest, o.workers},
                                                                         .table_key = core::random_key(),
                                                                         .sticky_key = core::random_key(),
+                                                                        .dialog_key = core::random_key(),
                                                                         .rate_table = 1024,
                                                                         .snapshots = snapshots_,
                                                                         .names = names_,

@@ -40,11 +40,13 @@ World::World(Setup setup)
                                                                     .steering = core::Steering{{11, 12}, setup_.workers},
                                                                     .table_key = {21, 22},
                                                                     .sticky_key = {31, 32},
+                                                                    .dialog_key = {51, 52},
                                                                     .rate_table = 1024,
                                                                     .snapshots = snapshots_,
                                                                     .names = names_,
                                                                     .name_key = {41, 42},
-                                                                    .switchboard = switchboard_});
+                                                                    .switchboard = switchboard_,
+                                                                    .observers = setup_.observers});
     republish();
     for (std::uint32_t i = 0; i < setup_.workers; ++i) {
         ios_.push_back(std::make_unique<FakeIo>());

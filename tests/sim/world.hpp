@@ -33,6 +33,7 @@ struct Setup {
     int probe_mode = 0;           // probes off unless a test is about them
     sip::ProxyConfig proxy{};
     balancer::BalancerConfig balancer{};
+    std::vector<sip::DialogObserver*> observers{};  // by worker
 };
 
 class World {
@@ -89,6 +90,7 @@ public:
     [[nodiscard]] FakeIo& io(std::size_t worker = 0) { return *ios_[worker]; }
     [[nodiscard]] app::Worker<FakeIo>& worker(std::size_t i = 0) { return *workers_[i]; }
     [[nodiscard]] const core::KeyRing& keys() const { return keys_; }
+    [[nodiscard]] app::Switchboard& switchboard() { return switchboard_; }
     // The same calls in another process find the same owner.
     [[nodiscard]] std::uint32_t owner_of(std::string_view call_id) const { return core::raw(shared_->steering.owner_of(call_id)); }
 

@@ -1,0 +1,135 @@
+// Requests of our own within a dialog that is not ours: BYE both ways to end it (dlg_end_dlg, expiry), OPTIONS to learn whether its
+// host still has it. From, To and CSeq are those of the side that it seems to come from.
+#include <algorithm>
+
+#include "sip/proxy.hpp"
+#include "sip/text_builder.hpp"
+
+namespace sipfront::sip {
+namespace {
+
+// The addr-spec of a party: as kept, else its Contact, else none in particular (the tags are what identifies a dialog, §12.2.1.1).
+std::string_view party_of(const Dialog& d, DialogText uri, DialogText contact) noexcept {
+    if (const auto kept = d.get(uri); !kept.empty()) return kept;
+    if (const auto shown = d.get(contact); !shown.empty()) return shown;
+    return "sip:anonymous@anonymous.invalid";
+}
+
+}  // namespace
+
+// Where the dialog's requests towards one side go, without waiting for a name.
+core::Flow Proxy::way_to(const Dialog& d, bool callee) noexcept {
+    const bool to_host = callee != d.caller_in_cluster;
+    const auto& end = to_host ? d.host : d.client;
+    core::Flow flow;
+    flow.remote = end.remote;
+    flow.transport = end.transport;
+    flow.connection = end.connection;
+    auto first = d.get(callee ? DialogText::callee_routes : DialogText::caller_routes);
+    if (!first.empty()) {
+        auto rest = first;
+        next_value(rest, first);
+        const auto name_addr = parse_name_addr(first);
+        first = name_addr ? name_addr->uri : std::string_view{};
+    } else if (!to_host && !d.symmetric) {
+        first = d.get(callee ? DialogText::callee_contact : DialogText::caller_contact);
+    }
+    const auto uri = first.empty() ? std::nullopt : parse_uri(first);
+    if (const auto target = uri ? numeric_target(*uri) : std::nullopt; target && target->transport == flow.transport)
+        flow.remote = target->remote;
+    if (const auto* socket = sockets_.of(end)) {
+        flow.local = socket->listener.local;
+        flow.listener = socket->listener.id;
+    }
+    flow.zone = router_.zone_of(flow.remote);
+    return flow;
+}
+
+bool Proxy::send_within(Dialog& d, bool to_callee, Method method, std::uint32_t cseq, Transaction::Kind kind, core::Tick now) {
+    const auto flow = way_to(d, to_callee);
+    const auto* socket = sockets_.of(flow);
+    auto* t = socket != nullptr ? transactions_.create(0) : nullptr;
+    if (t == nullptr) return drop(socket == nullptr ? ProxyDrop::no_listener : ProxyDrop::table_full), false;
+    t->kind = kind;
+    t->method = method;
+    t->cseq = cseq;
+    t->call_id_hash = d.call_id_hash;
+    t->started = now;
+    t->target = flow;
+    if (kind == Transaction::Kind::ping) t->dialog = dialogs_.handle_of(d);
+    Branch branch;
+    branch.node = config_.node;
+    branch.kind = Branch::Kind::local;
+    branch.transaction = transactions_.handle_of(*t);
+    const auto text = make_branch(branch, {CallIdentity{d.get(DialogText::call_id), d.call_id_hash, call_id_key_}, cseq, {}}, keys_);
+    t->branch_mac = branch.mac;
+
+    const auto caller = party_of(d, DialogText::from_uri, DialogText::caller_contact);
+    const auto callee = party_of(d, DialogText::to_uri, DialogText::callee_contact);
+    const auto caller_tag = d.get(DialogText::caller_tag);
+    const auto callee_tag = d.get(DialogText::callee_tag);
+    const auto contact = d.get(to_callee ? DialogText::callee_contact : DialogText::caller_contact);
+    const auto routes = d.get(to_callee ? DialogText::callee_routes : DialogText::caller_routes);
+    const auto room = out_.reserve(d.text.size + 1024);
+    TextBuilder b{room};
+    b << name(method) << " ";
+    if (contact.empty()) {
+        b << "sip:" << flow.remote;
+    } else {
+        b << request_uri_of(contact);
+    }
+    b << " SIP/2.0\r\n" << socket->via << text.view() << "\r\nMax-Forwards: 70\r\n";
+    if (!routes.empty()) b << "Route: " << routes << "\r\n";
+    b << "From: <" << (to_callee ? caller : callee) << ">;tag=" << (to_callee ? caller_tag : callee_tag) << "\r\nTo: <"
+      << (to_callee ? callee : caller) << ">;tag=" << (to_callee ? callee_tag : caller_tag) << "\r\nCall-ID: " << d.get(DialogText::call_id)
+      << "\r\nCSeq: " << std::uint64_t{cseq} << " " << name(method) << "\r\nContent-Length: 0\r\n\r\n";
+    if (room.empty() || b.overflowed() || !transactions_.keep(t->request, b.view())) {
+        drop(room.empty() ? ProxyDrop::no_buffer : ProxyDrop::no_image_room);
+        return transactions_.settle(*t), false;
+    }
+    out_.commit(b.size(), flow);
+    counters_.requests_out[method].add();
+    count(ProxyEvent::transaction_created);
+    start_client(*t, now);
+    transactions_.settle(*t);
+    return true;
+}
+
+void Proxy::hang_up_both(Dialog& d, core::Tick now) {
+    scratch_.clear();
+    for (const bool to_callee : {true, false})
+        send_within(d, to_callee, Method::bye, (to_callee ? d.caller_cseq : d.callee_cseq) + 1, Transaction::Kind::hang_up, now);
+}
+
+bool Proxy::end_by_management(std::uint64_t id, core::Tick now) {
+    auto* d = dialogs_.find_id(id);
+    if (d == nullptr || d->state < DialogState::confirmed_no_ack || d->state == DialogState::deleted) return false;
+    hang_up_both(*d, now);
+    end_dialog(*d, {DialogEnd::management, ProxyEvent::dialog_ended, 0}, now);
+    return true;
+}
+
+// With the last CSeq seen from the client's side, never a higher one: the client's next request must not find its number taken.
+void Proxy::ping(Dialog& d, core::Tick now) {
+    const bool to_callee = !d.caller_in_cluster;  // the host
+    scratch_.clear();
+    if (!send_within(d, to_callee, Method::options, std::max(to_callee ? d.caller_cseq : d.callee_cseq, 1U), Transaction::Kind::ping, now))
+        return;
+    d.pinged = true;
+    count(ProxyEvent::dialog_pinged);
+}
+
+// Any answer but 481 and none proves that the host knows the dialog.
+void Proxy::on_pinged(Transaction& t, int status, core::Tick now) {
+    auto* d = dialogs_.get(t.dialog);
+    if (d == nullptr || d->state == DialogState::deleted) return;
+    d->pinged = false;
+    if (status != 0 && status != 408 && status != 481) {
+        stand_until(*d, now + core::Duration{config_.timers.dialog_timeout});
+        return tell(*d, DialogChange::state, now);
+    }
+    if (config_.bye_on_timeout) hang_up_both(*d, now);
+    end_dialog(*d, {DialogEnd::ghost, ProxyEvent::dialog_ghost, status}, now);
+}
+
+}  // namespace sipfront::sip
