@@ -313,12 +313,13 @@ private:
     void on_pinged(Transaction& t, int status, core::Tick now);
 
     // --- proxy_recover.cpp
-    static constexpr std::size_t max_gone = 1U << 16;  // calls that ended while a store was read
+    static constexpr std::size_t max_gone = 1U << 18;  // calls that ended while a store was read
     static bool is_unlisted(const Dialog& d) noexcept;
     void stand_until(Dialog& d, core::Tick expires) noexcept;
     [[nodiscard]] DialogHandle dialog_of(const Request& r, const RouteCookie& c) noexcept;
     void put_on_trial(const Request& r, const RouteCookie& c, NextHop& hop);
     void settle_trial(const Transaction& t, Dialog& d, int status, core::Tick now) noexcept;
+    void remember_gone(const Dialog& d) noexcept;
     void take_load(Dialog& d) noexcept;
     void prove_answered(Dialog& d, const Message& m, core::Tick now) noexcept;
     void walk(core::Tick now);

@@ -114,6 +114,8 @@ void Proxy::close_dialog(Dialog& d, const Ending& ending, core::Tick now) noexce
     if (d.untold) --untold_;
     d.untold = false;
     count(ending.event);
+    if (recovering_) [[unlikely]]
+        remember_gone(d);
     if (observer_ != nullptr) tell_end(d, ending, now);
 }
 

@@ -62,8 +62,7 @@ void Proxy::put_on_trial(const Request& r, const RouteCookie& c, NextHop& hop) {
 void Proxy::settle_trial(const Transaction& t, Dialog& d, int status, core::Tick now) noexcept {
     if (t.method == Method::bye) {
         if (status == 401 || status == 407) return;
-        // A store may have its row, and a reader of the store may be about to bring it.
-        if (recovering_ && !gone_.insert(d.key, 1)) count(ProxyEvent::dialog_recovery_unsure);
+        if (recovering_) remember_gone(d);
         if (observer_ != nullptr) tell_end(d, {end_of(t, d), ProxyEvent::dialog_ended, status}, now);
         return dialogs_.erase(d);
     }
@@ -74,6 +73,11 @@ void Proxy::settle_trial(const Transaction& t, Dialog& d, int status, core::Tick
     stand_until(d, now + core::Duration{config_.timers.dialog_timeout});
     count(ProxyEvent::dialog_adopted);
     tell(d, DialogChange::changed, now);
+}
+
+// A reader of the store may be about to bring its row.
+void Proxy::remember_gone(const Dialog& d) noexcept {
+    if (d.key != 0 && !gone_.insert_or_assign(d.key, 1)) count(ProxyEvent::dialog_recovery_unsure);
 }
 
 void Proxy::take_load(Dialog& d) noexcept {
@@ -129,12 +133,12 @@ bool Proxy::recover(const RecoveredDialog& row, core::Tick now) {
     d->answered_after = row.answered_after;
     d->caller_cseq = row.caller_cseq;
     d->callee_cseq = row.callee_cseq;
-    d->destination = row.destination;
+    d->destination = row.destination != core::no_destination ? row.destination : router_.find(row.host.remote, row.host.transport);
     d->state = row.state;
     d->caller_in_cluster = row.caller_in_cluster;
     d->symmetric = row.symmetric;
-    if (row.destination != core::no_destination && row.counted) {
-        router_.adopt(row.destination);
+    if (row.counted && d->destination != core::no_destination) {
+        router_.adopt(d->destination);
         d->counted = true;
     }
     if (row.state < DialogState::confirmed_no_ack) {

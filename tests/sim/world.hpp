@@ -91,6 +91,8 @@ public:
     [[nodiscard]] app::Worker<FakeIo>& worker(std::size_t i = 0) { return *workers_[i]; }
     [[nodiscard]] const core::KeyRing& keys() const { return keys_; }
     [[nodiscard]] app::Switchboard& switchboard() { return switchboard_; }
+    [[nodiscard]] const core::Steering& steering() const { return shared_->steering; }
+    [[nodiscard]] const sip::ProxyConfig& proxy_config() const { return setup_.proxy; }
     // The same calls in another process find the same owner.
     [[nodiscard]] std::uint32_t owner_of(std::string_view call_id) const { return core::raw(shared_->steering.owner_of(call_id)); }
 
