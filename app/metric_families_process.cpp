@@ -54,11 +54,18 @@ void port_families(Families& out, const Telemetry& t) {
     by_worker("sipfront_port_learned_hops_total", "Datagrams sent to a learned MAC address while the kernel had none.",
               &PortCounters::learned_hops);
     by_worker("sipfront_port_arp_answers_total", "Answers of the link monitor's targets.", &PortCounters::arp_answers);
+    by_worker("sipfront_port_path_mtus_total", "Limits of paths below our own MTU that were taken over from ICMP errors.",
+              &PortCounters::path_mtus);
     by_worker("sipfront_port_tx_full_total", "Transmit bursts that the port took only in part.", &PortCounters::tx_full);
     auto drops = counter("sipfront_port_drops_total", "Frames and datagrams that went no further, by reason.");
-    if (!t.workers.empty() && t.workers.front().port != nullptr)
+    auto errors = counter("sipfront_port_icmp_errors_total", "ICMP errors about datagrams from our sockets, by what became of them.");
+    if (!t.workers.empty() && t.workers.front().port != nullptr) {
         add_enum<dpdk::Drop>(drops, t, "reason", [](const WorkerTelemetry& w, dpdk::Drop d) { return w.port->drops[d].get(); });
+        add_enum<dpdk::IcmpReport>(errors, t, "result",
+                                   [](const WorkerTelemetry& w, dpdk::IcmpReport r) { return w.port->icmp_errors[r].get(); });
+    }
     drops.finish(out);
+    errors.finish(out);
 }
 
 void overload_families(Families& out, const Telemetry& t) {

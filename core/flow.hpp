@@ -49,4 +49,10 @@ struct Inbound {
 };
 static_assert(std::is_trivially_copyable_v<Inbound>);
 
+// A datagram of ours that did not arrive, as an ICMP error tells it. Anybody can write such an error: nothing in it is proven.
+struct Undelivered {
+    Inbound quote;               // how its message began, as far as the error shows; `flow` as it was sent, `remote` is the far end
+    std::uint16_t path_mtu = 0;  // not 0: it was too long for the path, which takes IP packets of so many octets
+};
+
 }  // namespace sipfront::core

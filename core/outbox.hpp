@@ -114,13 +114,18 @@ private:
 //   gone elsewhere.
 //   lend:    tops up the outbox's free buffers.
 //   transmit: sends outbox.filled() and clears it; what cannot be sent is dropped and counted by the port.
+//   undelivered: up to out.size() ICMP errors of the last receive() about datagrams from our sockets, in bounded numbers; their buffers
+//   are released like those of messages.
+//   limit_path: IP packets to that address have at most `mtu` octets from now on, for a bounded time.
 template <class Io>
-concept PacketIo = requires(Io io, std::span<Inbound> in, Outbox& out) {
+concept PacketIo = requires(Io io, std::span<Inbound> in, Outbox& out, std::span<Undelivered> errors) {
     { io.receive(in) } -> std::same_as<std::size_t>;
     { io.backlogged() } -> std::convertible_to<bool>;
     {io.release(std::span<const Inbound>{in})};
     {io.lend(out)};
     {io.transmit(out)};
+    { io.undelivered(errors) } -> std::same_as<std::size_t>;
+    {io.limit_path(IpAddress{}, std::uint16_t{1500})};
 };
 
 }  // namespace sipfront::core

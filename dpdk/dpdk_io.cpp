@@ -99,6 +99,7 @@ std::size_t DpdkIo::receive(std::span<core::Inbound> in) noexcept {
     activity_ += wire_.relay(refused);
     counters_.drops[Drop::tx_full].add(refused);
 
+    drop_errors();
     reassembler_.expire(now_);
     std::size_t count = steered > 0 ? take_steered(in.first(steered)) : 0;
     for (std::uint16_t i = 0; i < received; ++i)
@@ -124,7 +125,10 @@ bool DpdkIo::accept(rte_mbuf* m, core::Inbound& in) noexcept {
         return accept_fragment(m, d, in);
     }
     const auto listener = d.verdict == Decoded::Verdict::udp && d.vlan == 0 ? listeners_->find(d.destination) : std::nullopt;
-    if (!listener) return to_kernel(m), false;
+    if (!listener) {
+        if (d.verdict == Decoded::Verdict::icmp && d.vlan == 0 && ip != Hardware::bad) note_error(m, d);
+        return to_kernel(m), false;
+    }
 
     if (ip == Hardware::bad) return drop(m, Drop::ip_checksum), false;
     return deliver(m, d, *listener, in);
@@ -228,6 +232,7 @@ void DpdkIo::stop(core::Outbox& out) noexcept {
     flush_wire();
     waiting_.clear([](rte_mbuf* m) { rte_pktmbuf_free(m); });
     reassembler_.clear();
+    drop_errors();
     plane_.fragments().consume(worker_, [](rte_mbuf* m) { rte_pktmbuf_free(m); });
     for (const auto& d : out.filled()) rte_pktmbuf_free(mbuf_of(d.room));
     out.clear_filled();

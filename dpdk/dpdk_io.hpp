@@ -13,7 +13,9 @@
 #include "dpdk/data_plane.hpp"
 #include "dpdk/headers.hpp"
 #include "dpdk/hop_cache.hpp"
+#include "dpdk/icmp_error.hpp"
 #include "dpdk/lcore.hpp"
+#include "dpdk/path_mtu.hpp"
 #include "dpdk/reassembly.hpp"
 #include "dpdk/waiting_room.hpp"
 
@@ -38,6 +40,10 @@ public:
     void lend(core::Outbox& out) noexcept;
     // Datagrams whose flow is not UDP are dropped and counted (Drop::not_sent): another transport must have taken them out before.
     void transmit(core::Outbox& out) noexcept;
+    // ICMP errors about datagrams from our listeners, which any worker may have sent; they went on to the kernel as well.
+    std::size_t undelivered(std::span<core::Undelivered> errors) noexcept;
+    // `mtu` below what every path takes counts as that, and what the link does not take anyway as nothing.
+    void limit_path(const core::IpAddress& destination, std::uint16_t mtu) noexcept;
 
     // Frames handled in the last receive(), of either side: 0 means there was nothing to do.
     [[nodiscard]] std::size_t last_activity() const noexcept { return activity_; }
@@ -49,6 +55,9 @@ public:
 
 private:
     static constexpr std::uint16_t burst = 64;
+    // ICMP errors that are looked at, of one receive() and in a second: hosts and routers send few (RFC 1812 4.3.2.8).
+    static constexpr std::size_t most_errors = 16;
+    static constexpr std::uint32_t errors_per_second = 512;
 
     void poll_kernel() noexcept;
     void serve_orders() noexcept;
@@ -68,8 +77,14 @@ private:
     [[nodiscard]] rte_mbuf* room_for(std::uint32_t length) noexcept;
     void done(rte_mbuf* m) noexcept override;
 
+    // --- ICMP errors (dpdk_io_errors.cpp) ---
+    void note_error(const rte_mbuf* m, const Decoded& d) noexcept;
+    bool keep_error(const IcmpError& error, core::ListenerId listener) noexcept;
+    void drop_errors() noexcept;
+
     void encode(const core::OutDatagram& d) noexcept;
-    void encode_fragments(rte_mbuf* m, const FrameAddresses& addresses, const NextHop& hop) noexcept;
+    [[nodiscard]] std::uint16_t path_mtu(const core::OutDatagram& d, std::size_t length) const noexcept;
+    void encode_fragments(rte_mbuf* m, const FrameAddresses& addresses, const NextHop& hop, std::uint16_t mtu) noexcept;
     NextHop resolve(const core::IpAddress& destination) noexcept;
     void dispatch(rte_mbuf* m, const NextHop& hop) noexcept;
     void stage(rte_mbuf* m) noexcept;
@@ -99,6 +114,10 @@ private:
     LearnedHops learned_;
     WaitingRoom waiting_;
     Reassembler reassembler_;
+    PathMtus paths_;
+    RateLimit error_limit_{errors_per_second, 2 * most_errors};
+    std::size_t error_count_ = 0;
+    std::array<core::Undelivered, most_errors> errors_{};
 };
 
 }  // namespace sipfront::dpdk

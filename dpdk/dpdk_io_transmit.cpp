@@ -9,8 +9,9 @@
 namespace sipfront::dpdk {
 namespace {
 
-// Of the largest datagram at the least MTU (DataPlane refuses a smaller one).
-constexpr std::size_t most_pieces = 64;
+// Of the largest datagram at the least MTU of a path.
+constexpr std::size_t most_pieces = 128;
+static_assert(most_pieces * ((least_path_mtu(core::Family::ipv4) - ipv4_header) & ~std::size_t{7}) >= Pools::large_room + udp_header);
 
 std::span<std::uint8_t> payload_of(rte_mbuf* m) noexcept { return {rte_pktmbuf_mtod(m, std::uint8_t*), rte_pktmbuf_data_len(m)}; }
 
@@ -35,10 +36,8 @@ void DpdkIo::encode(const core::OutDatagram& d) noexcept {
 
     rte_pktmbuf_append(m, static_cast<std::uint16_t>(d.length));
     const FrameAddresses addresses{mac_, hop.mac, d.flow.local, d.flow.remote};
-    if (ip_header_length(family) + udp_header + d.length > mtu_) {
-        encode_fragments(m, addresses, hop);
-        return;
-    }
+    const auto length = ip_header_length(family) + udp_header + d.length;
+    if (const auto mtu = path_mtu(d, length); length > mtu) return encode_fragments(m, addresses, hop, mtu);
     const EncodeOptions options{.checksum_offload = offloads_.tx_checksum, .ip_id = ip_id_++};
     prepend(m, encode_headers(payload_of(m), addresses, options));
     if (offloads_.tx_checksum) {
@@ -50,11 +49,16 @@ void DpdkIo::encode(const core::OutDatagram& d) noexcept {
     dispatch(m, hop);
 }
 
+std::uint16_t DpdkIo::path_mtu(const core::OutDatagram& d, std::size_t length) const noexcept {
+    if (length <= least_path_mtu(core::Family::ipv4) || !paths_.any(now_)) return mtu_;
+    return std::min(mtu_, paths_.find(d.flow.remote.address, now_));
+}
+
 // Copies: the pieces need headers of their own, and a message beyond the MTU is rare.
-void DpdkIo::encode_fragments(rte_mbuf* m, const FrameAddresses& addresses, const NextHop& hop) noexcept {
+void DpdkIo::encode_fragments(rte_mbuf* m, const FrameAddresses& addresses, const NextHop& hop, std::uint16_t mtu) noexcept {
     prepend(m, encode_udp(payload_of(m), addresses.source, addresses.destination));
     const auto whole = payload_of(m);
-    Fragmenter cut{addresses.source.address.family(), static_cast<std::uint32_t>(whole.size()), mtu_};
+    Fragmenter cut{addresses.source.address.family(), static_cast<std::uint32_t>(whole.size()), mtu};
     std::array<Piece, most_pieces> pieces;
     std::size_t count = 0;
     while (count < pieces.size() && cut.next(pieces[count])) ++count;

@@ -49,6 +49,12 @@ void decode_udp(Decoded& d, Bytes frame, std::size_t at, std::size_t length) noe
     d.verdict = Decoded::Verdict::udp;
 }
 
+void decode_icmp(Decoded& d, std::size_t at, std::size_t length) noexcept {
+    d.payload_offset = static_cast<std::uint16_t>(at);
+    d.payload_length = static_cast<std::uint16_t>(length);
+    d.verdict = Decoded::Verdict::icmp;
+}
+
 // `header` tells which part it is, of `length` octets.
 void decode_part(Decoded& d, std::size_t header, std::size_t at, std::size_t length) noexcept {
     d.udp_offset = static_cast<std::uint16_t>(header);
@@ -74,7 +80,8 @@ void decode_ipv4(Decoded& d, Bytes frame, std::size_t at, const DecodeOptions& o
     d.hops = ip[8];
     constexpr std::uint16_t more_or_offset = 0x3fff;
     if ((get16(ip + 6) & more_or_offset) != 0) return decode_part(d, at, at + header, total - header);
-    if (ip[9] == protocol_udp) decode_udp(d, frame, at + header, total - header);
+    if (ip[9] == protocol_udp) return decode_udp(d, frame, at + header, total - header);
+    if (ip[9] == protocol_icmp) decode_icmp(d, at + header, total - header);
 }
 
 void decode_ipv6(Decoded& d, Bytes frame, std::size_t at) noexcept {
@@ -91,6 +98,7 @@ void decode_ipv6(Decoded& d, Bytes frame, std::size_t at) noexcept {
     at += ipv6_header;
     for (int seen = 0; seen < most_extension_headers; ++seen) {
         if (next == protocol_udp) return decode_udp(d, frame, at, left);
+        if (next == protocol_icmpv6) return decode_icmp(d, at, left);
         if (next != protocol_fragment && next != protocol_destination_options && next != protocol_hop_by_hop) return;
         if (next == protocol_hop_by_hop && seen != 0) return bad(d, Drop::ip_header);  // RFC 8200 4.1: first or not at all
         if (left < 8) return bad(d, Drop::truncated);

@@ -27,7 +27,9 @@ inline constexpr std::uint16_t ethertype_arp = 0x0806;
 inline constexpr std::uint16_t ethertype_vlan = 0x8100;
 inline constexpr std::uint16_t ethertype_qinq = 0x88a8;
 inline constexpr std::uint16_t ethertype_ipv6 = 0x86dd;
+inline constexpr std::uint8_t protocol_icmp = 1;
 inline constexpr std::uint8_t protocol_udp = 17;
+inline constexpr std::uint8_t protocol_icmpv6 = 58;
 
 struct DecodeOptions {
     bool verify_ip_checksum = true;  // false: the device did
@@ -37,7 +39,8 @@ struct Decoded {
     enum class Verdict : std::uint8_t {
         udp,       // a whole UDP datagram; source, destination, payload are set
         fragment,  // part of an IP datagram; addresses and payload (its part) are set, ports are 0
-        other,     // not for this decoder: ARP, ICMP, TCP, tunnels, unknown protocols
+        icmp,      // an ICMP message; addresses and payload (its whole) are set, ports are 0
+        other,     // not for this decoder: ARP, TCP, tunnels, unknown protocols
         bad,       // reason is set
     };
 

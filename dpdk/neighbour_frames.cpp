@@ -12,7 +12,6 @@ namespace {
 constexpr std::size_t arp_packet = 28;
 constexpr std::uint16_t arp_request = 1;
 constexpr std::uint16_t arp_reply = 2;
-constexpr std::uint8_t protocol_icmpv6 = 58;
 constexpr std::uint8_t neighbour_solicitation = 135;
 constexpr std::uint8_t neighbour_advertisement = 136;
 constexpr std::uint8_t source_link_layer = 1;

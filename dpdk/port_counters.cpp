@@ -14,4 +14,10 @@ std::string_view name(Drop d) noexcept {
     return names[static_cast<std::size_t>(d)];
 }
 
+std::string_view name(IcmpReport r) noexcept {
+    static constexpr std::array<std::string_view, static_cast<std::size_t>(IcmpReport::count_)> names{
+        "unreachable", "packet_too_big", "checksum", "implausible", "limited", "no_mbuf"};
+    return names[static_cast<std::size_t>(r)];
+}
+
 }  // namespace sipfront::dpdk

@@ -39,6 +39,18 @@ enum class Drop : std::uint8_t {
 };
 std::string_view name(Drop d) noexcept;
 
+// What became of an ICMP error that quotes a datagram of one of our sockets.
+enum class IcmpReport : std::uint8_t {
+    unreachable,     // told to the worker
+    packet_too_big,  // likewise
+    checksum,        // its checksum is wrong
+    implausible,     // it contradicts itself, or asks for less than every path takes
+    limited,         // more than are looked at
+    no_mbuf,
+    count_,
+};
+std::string_view name(IcmpReport r) noexcept;
+
 struct alignas(64) PortCounters {
     core::Counter polls;
     core::Counter rx_packets, rx_bytes;    // SIP datagrams, payload octets
@@ -55,7 +67,9 @@ struct alignas(64) PortCounters {
     core::Counter learned_hops;            // datagrams sent by a learned MAC address while the kernel had none
     core::Counter arp_answers;             // answers of the link monitor's targets
     core::Counter tx_full;                 // transmit bursts that the port took only in part
+    core::Counter path_mtus;               // limits of paths that were taken over
     core::CounterArray<Drop> drops;
+    core::CounterArray<IcmpReport> icmp_errors;
 };
 
 }  // namespace sipfront::dpdk

@@ -66,6 +66,8 @@ public:
         for (const auto& d : out.filled()) octets_ += d.length;
         out.clear_filled();
     }
+    std::size_t undelivered(std::span<core::Undelivered>) { return 0; }
+    void limit_path(const core::IpAddress&, std::uint16_t) {}
 
     [[nodiscard]] std::span<const core::OutDatagram> sent() const noexcept { return sent_; }
     void forget_sent() {

@@ -2,3 +2,4 @@
 file(GLOB sipfront_fuzz_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/fuzz_*.cpp)
 set(sipfront_fuzz_link_worker sipfront_sim)
 set(sipfront_fuzz_link_reassembly sipfront_dpdk)
+set(sipfront_fuzz_link_icmp sipfront_dpdk)

@@ -25,6 +25,17 @@ public:
     FakeIo& operator=(const FakeIo&) = delete;
 
     void put(std::string text, const core::Flow& flow) { waiting_.push_back({std::move(text), flow}); }
+    // An ICMP error quotes a message that was sent by `flow`; not 0: of what length the path takes packets.
+    void put_error(std::string quote, const core::Flow& flow, std::uint16_t path_mtu = 0) {
+        errors_.push_back({{std::move(quote), flow}, path_mtu});
+    }
+    struct PathLimit {
+        core::IpAddress address;
+        std::uint16_t mtu = 0;
+        friend bool operator==(const PathLimit&, const PathLimit&) = default;
+    };
+    // What the worker has believed of it.
+    [[nodiscard]] const std::vector<PathLimit>& path_limits() const { return path_limits_; }
     [[nodiscard]] bool has_waiting() const { return !waiting_.empty(); }
     std::vector<Sent> take_sent() { return std::exchange(sent_, {}); }
     [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
@@ -66,6 +77,18 @@ public:
         out.clear_filled();
     }
 
+    std::size_t undelivered(std::span<core::Undelivered> errors) {
+        std::size_t n = 0;
+        for (; n < errors.size() && !errors_.empty(); errors_.pop_front()) {
+            auto& [sent, path_mtu] = errors_.front();
+            auto* copy = new std::string(std::move(sent.text));
+            errors[n++] = {{{copy->data(), copy->size()}, sent.flow, copy}, path_mtu};
+            ++live_;
+        }
+        return n;
+    }
+    void limit_path(const core::IpAddress& address, std::uint16_t mtu) { path_limits_.push_back({address, mtu}); }
+
     void take_back(core::Outbox& out) {
         transmit(out);
         for (core::OutBuffer b; out.take_back(b);) {
@@ -86,6 +109,8 @@ private:
     }
 
     std::deque<Sent> waiting_;
+    std::deque<std::pair<Sent, std::uint16_t>> errors_;
+    std::vector<PathLimit> path_limits_;
     std::vector<Sent> sent_;
     long live_ = 0, lent_ = 0;
     bool starved_ = false, flooded_ = false;

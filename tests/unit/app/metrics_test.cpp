@@ -161,6 +161,8 @@ TEST(Metrics, ShowMailboxesPollLoopsPortsAndControl) {
     d.occupancy[1].poll_cycles.add(200);
     d.ports_counted[0].to_kernel.add(3);
     d.ports_counted[0].drops[dpdk::Drop::udp_checksum].add(1);
+    d.ports_counted[0].icmp_errors[dpdk::IcmpReport::packet_too_big].add(4);
+    d.ports_counted[0].path_mtus.add(2);
     d.control.counts[ControlCount::reload_failed].add(2);
     d.view.ports = {"net_a", "net_b"};
     d.control.bond_active.set(1);
@@ -173,6 +175,8 @@ TEST(Metrics, ShowMailboxesPollLoopsPortsAndControl) {
     EXPECT_EQ(s["sipfront_poll_cycles_total{worker=\"1\"}"], 200);
     EXPECT_EQ(s["sipfront_kernel_sent_frames_total{worker=\"0\"}"], 3);
     EXPECT_EQ(s["sipfront_port_drops_total{reason=\"udp_checksum\"}"], 1);
+    EXPECT_EQ(s["sipfront_port_icmp_errors_total{result=\"packet_too_big\"}"], 4);
+    EXPECT_EQ(s["sipfront_port_path_mtus_total{worker=\"0\"}"], 2);
     EXPECT_EQ(s["sipfront_config_reloads_total{result=\"failed\"}"], 2);
     EXPECT_EQ(s["sipfront_bond_member_active{device=\"net_b\"}"], 1);
     EXPECT_EQ(s["sipfront_bond_member_active{device=\"net_a\"}"], 0);

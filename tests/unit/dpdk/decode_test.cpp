@@ -143,14 +143,14 @@ TEST(Decode, TellsIpv6Fragments) {
     EXPECT_EQ(decode_frame(u.build()).verdict, Verdict::fragment);
 }
 
-TEST(Decode, LeavesArpIcmpAndTcpToTheKernel) {
+TEST(Decode, LeavesArpTcpAndTunnelsToTheKernel) {
     Frame arp;
     put(arp, MacAddress::broadcast().octets);
     put(arp, peer_mac.octets);
     put16(arp, 0x0806);
     arp.resize(60);
     EXPECT_EQ(decode_frame(arp).verdict, Verdict::other);
-    for (const auto protocol : {std::uint8_t{1}, std::uint8_t{6}, std::uint8_t{47}}) {
+    for (const auto protocol : {std::uint8_t{2}, std::uint8_t{6}, std::uint8_t{47}, std::uint8_t{58}}) {
         auto f = UdpFrame{}.build();
         f[23] = protocol;
         EXPECT_EQ(decode(f, {.verify_ip_checksum = false}).verdict, Verdict::other);
