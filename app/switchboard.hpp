@@ -19,13 +19,20 @@
 namespace sipfront::app {
 
 // A message on its way to its owner, with the hash that named the owner. An INVITE that names another dialog first visits the
-// worker that owns that one, and brings home which host holds it.
+// worker that owns that one, and brings home which host holds it. What ICMP errors quote takes the same way (app/sending_errors.hpp).
 struct Steered {
-    enum class Errand : std::uint8_t { handle, ask, answered };
+    enum class Errand : std::uint8_t {
+        handle,
+        ask,
+        answered,
+        undelivered,  // `message` is what an ICMP error quotes, by the flow it was sent on
+        suspect,      // no message: `holder` may be out of reach, and is to be probed
+    };
 
     core::Inbound message;
     std::uint64_t call_id_hash = 0;
     Errand errand = Errand::handle;
+    std::uint16_t path_mtu = 0;  // undelivered: core::Undelivered
     core::DestinationId holder = core::no_destination;
 };
 

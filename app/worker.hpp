@@ -12,6 +12,7 @@
 
 #include "app/admission.hpp"
 #include "app/name_lookup.hpp"
+#include "app/sending_errors.hpp"
 #include "app/switchboard.hpp"
 #include "app/worker_stats.hpp"
 #include "balancer/guard.hpp"
@@ -56,7 +57,8 @@ public:
           names_{self, shared.names, shared.name_key, shared.switchboard},
           prober_{self, shared.steering.workers(), shared.table_key.k0 ^ core::raw(self)},
           guard_{shared.rate_table, shared.table_key},
-          proxy_{{.config = shared.proxy,
+          proxy_{{.self = self,
+                  .config = shared.proxy,
                   .router = selector_,
                   .names = names_,
                   .keys = shared.keys,
@@ -68,7 +70,8 @@ public:
                   .dialog_key = shared.dialog_key,
                   .call_id_key = shared.steering.key(),
                   .start = start}},
-          admission_{self, shared.table_key.k1 + core::raw(self), shared_.steering, shared.switchboard, stats.overload, proxy_, start} {
+          admission_{self, shared.table_key.k1 + core::raw(self), shared_.steering, shared.switchboard, stats.overload, proxy_, start},
+          errors_{self, shared_.steering, shared.switchboard, stats.counts, io, proxy_, selector_, prober_} {
         outbox_.on_exhausted(
             [](void* io_object, core::Outbox& out) {
                 static_cast<Io*>(io_object)->transmit(out);
@@ -101,10 +104,12 @@ public:
             if (peer == self_) continue;
             const auto n = shared_.switchboard.lane(peer, self_).drain(own_);
             stats_.counts[WorkerCount::steered_here].add(n);
-            handle({own_.data(), answer_asks({own_.data(), n}, peer)}, peer);
+            handle({own_.data(), run_errands({own_.data(), n}, peer)}, peer);
             standing = standing || n == own_.size();
             work += n;
         }
+        // Behind the messages: an answer of the same burst is the better news.
+        work += errors_.poll(now);
         admission_.end(standing);
         io_.transmit(outbox_);
         io_.lend(outbox_);
@@ -231,12 +236,17 @@ private:
         return false;
     }
 
-    // Sends the questions of `peer` back with their answers; returns how many messages, now in front, are left to handle.
-    std::size_t answer_asks(std::span<Steered> messages, core::WorkerId peer) {
+    // Does what `peer` asks for, and sends its questions back with their answers; returns how many messages, now in front, are left to
+    // handle.
+    std::size_t run_errands(std::span<Steered> messages, core::WorkerId peer) {
         std::size_t left = 0;
         for (auto& s : messages) {
-            if (s.errand != Steered::Errand::ask) {
+            if (s.errand == Steered::Errand::handle || s.errand == Steered::Errand::answered) {
                 messages[left++] = s;
+                continue;
+            }
+            if (s.errand != Steered::Errand::ask) {
+                errors_.take(s, now_);
                 continue;
             }
             auto& m = parsed_[0];
@@ -352,9 +362,11 @@ private:
         }
     }
 
-    void local_done(std::uint64_t tag, int status, core::Tick) override {
+    void local_done(std::uint64_t tag, int status, sip::Outcome outcome, core::Tick) override {
         const core::DestinationId d{static_cast<std::uint16_t>(tag)};
-        const auto event = status == 0 ? prober_.on_timeout(d) : prober_.on_response(d, status);
+        const auto event = outcome == sip::Outcome::alive             ? prober_.on_response(d, status)
+                           : outcome == sip::Outcome::transport_error ? prober_.on_transport_error(d)
+                                                                      : prober_.on_timeout(d);
         if (event) selector_.report(*event);
     }
 
@@ -378,6 +390,7 @@ private:
     balancer::Guard guard_;
     sip::Proxy proxy_;
     Admission admission_;
+    SendingErrors<Io> errors_;
     core::Tick now_{};
     std::uint64_t probe_number_ = 0;
     std::array<core::Inbound, burst> batch_;

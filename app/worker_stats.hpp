@@ -15,11 +15,15 @@ enum class WorkerCount : std::uint8_t {
     probes_sent,
     probes_unsent,     // no room or no socket
     evidence_dropped,  // control's mailbox was full
+    undelivered,       // ICMP errors about messages, as this worker's port received them
+    unproven,          // of those that came to this worker, the ones that no transaction confirms
+    suspicions,        // probes sent early because of an ICMP error
     count_
 };
 inline std::string_view name(WorkerCount c) noexcept {
-    static constexpr std::string_view names[] = {"received", "steered_away", "steered_here",  "steer_drop",
-                                                 "handled",  "probes_sent",  "probes_unsent", "evidence_dropped"};
+    static constexpr std::string_view names[] = {"received",    "steered_away", "steered_here",  "steer_drop",
+                                                 "handled",     "probes_sent",  "probes_unsent", "evidence_dropped",
+                                                 "undelivered", "unproven",     "suspicions"};
     static_assert(std::size(names) == static_cast<std::size_t>(WorkerCount::count_));
     return names[static_cast<std::size_t>(c)];
 }

@@ -41,6 +41,14 @@ void Prober::hurry(core::DestinationId d, core::Tick now) noexcept {
     find_earliest();
 }
 
+bool Prober::suspect(core::DestinationId d, core::Tick now) noexcept {
+    auto* e = entry(d);
+    if (e == nullptr || e->in_flight || now < e->trusted) return false;
+    e->trusted = now + interval_;
+    hurry(d, now);
+    return true;
+}
+
 bool Prober::in_flight(core::DestinationId d) const noexcept {
     const auto e = std::ranges::find(entries_, d, &Entry::destination);
     return e != entries_.end() && e->in_flight;

@@ -56,8 +56,14 @@ public:
 
     // Makes a probe due at the next poll, because of evidence from elsewhere; nothing for destinations that are not probed here.
     void hurry(core::DestinationId d, core::Tick now) noexcept;
+    // The same because of evidence that anybody could have made up: at most once in an interval. False: not this time.
+    bool suspect(core::DestinationId d, core::Tick now) noexcept;
 
-    [[nodiscard]] bool owns(core::DestinationId d) const noexcept { return core::raw(d) % workers_ == core::raw(self_); }
+    // Who probes it, if anybody does.
+    [[nodiscard]] core::WorkerId owner(core::DestinationId d) const noexcept {
+        return core::WorkerId{static_cast<std::uint8_t>(core::raw(d) % workers_)};
+    }
+    [[nodiscard]] bool owns(core::DestinationId d) const noexcept { return owner(d) == self_; }
     [[nodiscard]] bool in_flight(core::DestinationId d) const noexcept;
 
 private:
@@ -66,6 +72,7 @@ private:
         bool in_flight = false;
         core::Tick due{};
         core::Tick deadline{};  // while in flight
+        core::Tick trusted{};   // until then no suspicion is followed
     };
 
     Entry* entry(core::DestinationId d) noexcept;

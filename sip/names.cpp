@@ -48,7 +48,8 @@ std::string_view name(LocalReply r) noexcept {
                                                                    "timeout",
                                                                    "draining",
                                                                    "overload_rejected",
-                                                                   "name_failed"});
+                                                                   "name_failed",
+                                                                   "unreachable"});
     return pick(names, r);
 }
 
@@ -84,6 +85,7 @@ std::string_view name(ProxyEvent e) noexcept {
                                                                    "late_answer_ended",
                                                                    "name_waited",
                                                                    "name_timeout",
+                                                                   "transport_error",
                                                                    "dialog_adopted",
                                                                    "dialog_recovered",
                                                                    "dialog_recovery_unsure",

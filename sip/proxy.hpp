@@ -10,6 +10,7 @@
 //   proxy_dialog.cpp    dialogs, and what an observer is told of them
 //   proxy_recover.cpp   dialogs that another life or node has made
 //   proxy_late.cpp      answers to calls that we had given up
+//   proxy_error.cpp     datagrams of ours that did not arrive
 //   proxy_cancel.cpp    CANCEL, and ACK to failures
 //   proxy_reply.cpp     replies of our own
 //   proxy_reject.cpp    new work turned away under overload
@@ -64,11 +65,18 @@ struct LocalRequest {
     std::uint64_t tag = 0;     // handed back
 };
 
-// Hears how requests of our own ended. `status` 0: no answer in time.
+// Hears how requests of our own ended: by a final response of that `status`, or without (0), and then why.
 class LocalClient {
 public:
     virtual ~LocalClient() = default;
-    virtual void local_done(std::uint64_t tag, int status, core::Tick now) = 0;
+    virtual void local_done(std::uint64_t tag, int status, Outcome outcome, core::Tick now) = 0;
+};
+
+// What our records say of a datagram that is said to be ours.
+enum class Sent : std::uint8_t {
+    unknown,  // nothing
+    ours,     // we have sent it there
+    failed,   // likewise, and the attempt that it was part of has been ended
 };
 
 // What a message leads to, found before it is handled: so that the memory behind it is on its way while others are handled,
@@ -103,6 +111,7 @@ class Proxy {
 public:
     // Everything outlives the proxy.
     struct Parts {
+        core::WorkerId self{};  // what our branches name
         const ProxyConfig& config;
         Router& router;
         NameService& names;
@@ -143,6 +152,10 @@ public:
     // The host that `named` means, when it is one of ours: its end of that dialog. `call_id_hash`: of the dialog's Call-ID.
     [[nodiscard]] core::DestinationId holder_of(const NamedDialog& named, std::uint64_t call_id_hash) noexcept;
 
+    // An ICMP error quotes a message that we are to have sent by `sent`. `quote`: parsed as far as the error shows it, without a line cut
+    // short; the error of parse() does not matter. `unreachable`: the error means that no message arrives there; then an attempt
+    // that waits for its first sign of life ends.
+    Sent on_error(const Message& quote, const core::Flow& sent, bool unreachable, core::Tick now);
     // Names may be known that requests wait for.
     void on_names(core::Tick now);
     // Fires timers and ends overdue dialogs; at most `max` of each.
@@ -333,6 +346,10 @@ private:
                                   std::string_view branch, std::uint32_t cseq);
     std::string_view routes_to_callee(const Message& m);
 
+    // --- proxy_error.cpp
+    [[nodiscard]] bool has_answered(const Message& quote, const core::Flow& sent) noexcept;
+    void tell_unreachable(Transaction& t, Answer answer, core::Tick now);
+
     // --- proxy_cancel.cpp
     void on_cancel(Request& r);
     void send_cancel(Transaction& t, std::uint8_t attempt, std::string_view via, const core::Flow& to, core::Tick now);
@@ -377,6 +394,7 @@ private:
     }
     core::Tick& due(Transaction& t, Deadline d) noexcept { return t.deadline(d); }
 
+    core::WorkerId self_;
     const ProxyConfig& config_;
     Sockets sockets_;
     Router& router_;

@@ -61,6 +61,7 @@ enum class LocalReply : std::uint8_t {
     draining,
     overload_rejected,
     name_failed,
+    unreachable,
     count_
 };
 std::string_view name(LocalReply r) noexcept;
@@ -97,6 +98,7 @@ enum class ProxyEvent : std::uint8_t {
     late_answer_ended,
     name_waited,
     name_timeout,
+    transport_error,         // an ICMP error ended an attempt
     dialog_adopted,          // known by its cookie, and proven by an answer
     dialog_recovered,        // read from a store
     dialog_recovery_unsure,  // ended during recovery, and no room to remember it: a ghost is possible

@@ -118,6 +118,7 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
 
     Branch branch;
     branch.node = config_.node;
+    branch.worker = self_;
     branch.kind = t != nullptr ? Branch::Kind::proxied : Branch::Kind::stateless;
     branch.loop = r.loop;
     if (t != nullptr) branch.transaction = transactions_.handle_of(*t);
@@ -239,6 +240,7 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
 
     Branch branch;
     branch.node = config_.node;
+    branch.worker = self_;
     branch.attempt = static_cast<std::uint8_t>(t.last_attempt + 1);
     branch.transaction = transactions_.handle_of(t);
     const auto old = read_branch(image_.at(image_.top_via().branch));

@@ -41,6 +41,7 @@ void Proxy::end_late_answer(Transaction& t, const Message& m, const core::Flow& 
     // The same for each repetition of the answer.
     Branch branch;
     branch.node = config_.node;
+    branch.worker = self_;
     branch.kind = Branch::Kind::stateless;
     branch.attempt = t.attempt;
     const auto text = make_branch(branch, {identity(m, t.call_id_hash), t.cseq, m.to_tag()}, keys_);
@@ -69,6 +70,7 @@ void Proxy::hang_up(Transaction& t, const Message& m, const core::Flow& to, std:
     bye->cseq = std::max(t.cseq, d != nullptr ? d->caller_cseq : 0U) + 1;
     Branch branch;
     branch.node = config_.node;
+    branch.worker = self_;
     branch.kind = Branch::Kind::local;
     branch.transaction = transactions_.handle_of(*bye);
     const auto text = make_branch(branch, {identity(m, t.call_id_hash), bye->cseq, {}}, keys_);

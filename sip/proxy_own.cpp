@@ -59,6 +59,7 @@ bool Proxy::send_within(Dialog& d, bool to_callee, Method method, std::uint32_t 
     if (kind == Transaction::Kind::ping) t->dialog = dialogs_.handle_of(d);
     Branch branch;
     branch.node = config_.node;
+    branch.worker = self_;
     branch.kind = Branch::Kind::local;
     branch.transaction = transactions_.handle_of(*t);
     const auto text = make_branch(branch, {CallIdentity{d.get(DialogText::call_id), d.call_id_hash, call_id_key_}, cseq, {}}, keys_);

@@ -32,7 +32,8 @@ constexpr bool forms_dialog(Method m) noexcept {
 }  // namespace
 
 Proxy::Proxy(const Parts& p)
-    : config_{p.config},
+    : self_{p.self},
+      config_{p.config},
       sockets_{p.config.listeners},
       router_{p.router},
       names_{p.names},

@@ -163,7 +163,7 @@ void Proxy::on_lingering_response(const Message& m, std::uint64_t call_id_hash) 
 void Proxy::on_result(Transaction& t, const Message& m, core::Tick now) {
     const auto host = t.tried[t.attempt];
     if (t.kind == Transaction::Kind::local) {
-        if (m.status() >= 200) local_.local_done(t.tag, m.status(), now);
+        if (m.status() >= 200) local_.local_done(t.tag, m.status(), Outcome::alive, now);
         return;
     }
     if (t.kind == Transaction::Kind::ping) {
@@ -318,9 +318,11 @@ void Proxy::attempt_failed(Transaction& t, bool timeout, core::Tick now) {
     t.client_state = t.given_up ? fsm::State::completed : fsm::State::terminated;
     due(t, Deadline::client_retransmit) = core::Tick::max();
     due(t, Deadline::client_end) = t.given_up ? now + t1x64_ : core::Tick::max();
-    if (t.kind == Transaction::Kind::local) local_.local_done(t.tag, 0, now);
+    if (t.kind == Transaction::Kind::local) local_.local_done(t.tag, 0, timeout ? Outcome::timeout : Outcome::transport_error, now);
     if (t.kind == Transaction::Kind::ping) on_pinged(t, 0, now);
-    if (t.server_key != 0) {
+    if (t.server_key != 0 && !timeout) {
+        tell_unreachable(t, answer, now);
+    } else if (t.server_key != 0) {
         count(ProxyEvent::transaction_timeout);
         if (t.cancelled) {
             finish(t, 487, "Request Terminated", LocalReply::request_terminated, {}, now);

@@ -121,6 +121,7 @@ bool Proxy::send(const LocalRequest& q, core::Tick now) {
 
     Branch branch;
     branch.node = config_.node;
+    branch.worker = self_;
     branch.kind = Branch::Kind::local;
     branch.transaction = transactions_.handle_of(*t);
     const auto text = make_branch(branch, {q.call_id, q.cseq, {}}, keys_);

@@ -217,7 +217,7 @@ BranchText make_branch(Branch& b, const BranchBinding& binding, const core::KeyR
     w.put(key.id);
     w.put(core::raw(b.node));
     w.put(static_cast<std::uint8_t>((static_cast<unsigned>(b.kind) << 4) | (b.attempt & 15U)));
-    w.put(std::uint8_t{0});
+    w.put(core::raw(b.worker));
     w.put(b.transaction.index);
     w.put(b.transaction.generation);
     w.put(b.loop);
@@ -243,9 +243,11 @@ std::optional<Branch> read_branch(std::string_view branch) noexcept {
     Branch b;
     b.node = core::NodeId{r.get<std::uint8_t>()};
     const auto kind = r.get<std::uint8_t>();
-    if ((kind >> 4) > static_cast<unsigned>(Branch::Kind::local) || r.get<std::uint8_t>() != 0) return std::nullopt;
+    const auto worker = r.get<std::uint8_t>();
+    if ((kind >> 4) > static_cast<unsigned>(Branch::Kind::local) || worker >= core::max_workers) return std::nullopt;
     b.kind = static_cast<Branch::Kind>(kind >> 4);
     b.attempt = kind & 15;
+    b.worker = core::WorkerId{worker};
     b.transaction.index = r.get<std::uint32_t>();
     b.transaction.generation = r.get<std::uint32_t>();
     b.loop = r.get<std::uint32_t>();

@@ -65,6 +65,7 @@ struct Branch {
     core::NodeId node{};
     Kind kind = Kind::proxied;
     std::uint8_t attempt = 0;       // 0..15: which try of the transaction
+    core::WorkerId worker{};        // of that node: who made it
     TransactionHandle transaction;  // empty for Kind::stateless
     std::uint32_t loop = 0;         // hash of what must differ for a spiral (RFC 3261 §16.6 step 8)
     std::uint64_t mac = 0;

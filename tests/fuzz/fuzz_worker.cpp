@@ -1,6 +1,6 @@
 // A whole worker between hostile clients and hostile hosts: the input is a script of well-formed requests, answers to what the
-// worker sent, its own messages with octets changed, raw octets, and time. Whatever happens, in the end nothing may be left:
-// no transaction, no dialog, no load, no image, no received buffer.
+// worker sent, its own messages with octets changed, ICMP errors that quote them, raw octets, and time. Whatever happens, in the end
+// nothing may be left: no transaction, no dialog, no load, no image, no received buffer.
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -88,9 +88,12 @@ private:
             }
             case 6:
                 return world_.set_state(script_.octet() % 2U, static_cast<balancer::State>(script_.octet() % 4));
-            default:
-                world_.io().starve(script_.octet() % 4 == 0);
+            default: {
+                const auto what = script_.octet();
+                if (what >= 128) return bounced(what);
+                world_.io().starve(what % 4 == 0);
                 return;
+            }
         }
     }
 
@@ -118,8 +121,19 @@ private:
     void mutated() {
         const auto* s = pick();
         if (s == nullptr) return;
-        auto text = s->text;
         const auto from = s->flow.remote;
+        note(world_.receive(changed(s->text), from));
+    }
+    // An ICMP error quotes what was sent, or almost that.
+    void bounced(std::uint8_t what) {
+        const auto* s = pick();
+        if (s == nullptr) return;
+        auto quoted = *s;
+        if ((what & 1) != 0) quoted.text = changed(std::move(quoted.text));
+        if ((what & 2) != 0) quoted.flow.remote = source();
+        note(world_.bounce(quoted, (what & 4) != 0 ? 4U * script_.octet() : 1232, 0, (what & 8) != 0 ? 1280 : 0));
+    }
+    std::string changed(std::string text) {
         for (auto n = script_.octet() % 4; n > 0 && !text.empty(); --n) {
             const auto at = (script_.octet() * 256U + script_.octet()) % text.size();
             const auto how = script_.octet();
@@ -131,7 +145,7 @@ private:
                 text[at] = static_cast<char>(script_.octet());
             }
         }
-        note(world_.receive(text, from));
+        return text;
     }
     // A request along the Record-Route of an INVITE that was sent, from either side.
     void in_dialog() {

@@ -124,6 +124,18 @@ TEST_F(Names, A503IsLeftForTheNextAddressAndTheLastOnesIs500) {
     EXPECT_EQ(world.dialogs(), 0U);
 }
 
+TEST_F(Names, AnAddressOutOfReachIsLeftAtOnceAndTheLastOnesIs500_Rfc3263_4_3) {
+    const auto first = only(from_host(out()), "INVITE");
+    const auto sent = world.bounce(first);
+    const auto second = only(sent, "INVITE");
+    EXPECT_EQ(second.flow.remote, carrier_2);
+    EXPECT_EQ(sent.size(), 1U);
+    const auto last = world.bounce(second);
+    EXPECT_EQ(only(last, "SIP/2.0 500").flow.remote, World::host(0));
+    EXPECT_EQ(last.size(), 1U);
+    EXPECT_EQ(world.dialogs(), 0U);
+}
+
 TEST_F(Names, OtherFailuresAreTheCallsResult) {
     world.name("one.example", {target(carrier_1)});
     for (const int status : {404, 486, 500, 603}) {

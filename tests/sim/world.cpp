@@ -93,6 +93,15 @@ std::vector<Sent> World::receive(std::string_view text, const core::Endpoint& fr
     return run();
 }
 
+std::vector<Sent> World::bounce(const Sent& sent, std::size_t octets, std::uint32_t worker, std::uint16_t path_mtu) {
+    core::Flow flow;
+    flow.local = sent.flow.local;
+    flow.remote = sent.flow.remote;
+    flow.listener = sent.flow.listener;
+    ios_[worker]->put_error(sent.text.substr(0, octets), flow, path_mtu);
+    return run();
+}
+
 std::vector<Sent> World::collect() {
     std::vector<Sent> all;
     for (auto& io : ios_)

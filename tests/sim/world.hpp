@@ -51,6 +51,9 @@ public:
                               core::Transport transport = core::Transport::udp, core::ConnectionId connection = core::no_connection);
     // Puts a message into the port without polling. `worker`: the one whose queue it comes from.
     void put(std::string_view text, const core::Endpoint& from, const core::Endpoint& to = vip, std::uint32_t worker = 0);
+    // An ICMP error quotes the first octets of what was sent (520: what Linux shows of it over IPv4), and reaches the port of that worker.
+    // `path_mtu` not 0: it was too long for the path.
+    std::vector<Sent> bounce(const Sent& sent, std::size_t octets = 520, std::uint32_t worker = 0, std::uint16_t path_mtu = 0);
     // Polls all workers until none has work; returns what they sent.
     std::vector<Sent> run();
     // Moves the clock and polls each worker once, whatever is left to do.

@@ -197,6 +197,26 @@ TEST(Prober, FollowsProbeModeStateAndReloads) {
     EXPECT_EQ(b.times(gone).size(), before);
 }
 
+TEST(Prober, SuspicionIsFollowedOnceInAnInterval) {
+    Control control;
+    Bench b;
+    b.prober.refresh(*control.snapshot(calls_only(1)), b.now);
+    b.run(6s);
+    const auto d = control.lb(0);
+    const auto scheduled = b.sent.size();
+    EXPECT_TRUE(b.prober.suspect(d, b.now));
+    b.run(10ms);
+    EXPECT_EQ(b.sent.size(), scheduled + 1);
+    int followed = 0;
+    for (int i = 0; i < 499; ++i) {
+        followed += b.prober.suspect(d, b.now) ? 1 : 0;
+        b.run(10ms);
+    }
+    EXPECT_EQ(followed, 0);
+    EXPECT_TRUE(b.prober.suspect(d, b.now));
+    EXPECT_FALSE(b.prober.suspect(core::DestinationId{77}, b.now));
+}
+
 TEST(Prober, HurriesOnEvidenceFromElsewhere) {
     Control control;
     Bench b;

@@ -14,7 +14,12 @@ const auto after_rollover =
 const auto after_retirement = core::KeyRing::parse("8 ffeeddccbbaa99887766554433221100 sign\n").value();
 
 Branch sample() {
-    return {.node = core::NodeId{2}, .kind = Branch::Kind::proxied, .attempt = 3, .transaction = {1234, 77}, .loop = 0xdeadbeef};
+    return {.node = core::NodeId{2},
+            .kind = Branch::Kind::proxied,
+            .attempt = 3,
+            .worker = core::WorkerId{63},
+            .transaction = {1234, 77},
+            .loop = 0xdeadbeef};
 }
 const BranchBinding binding{"call@x", 42, "z9hG4bKclient"};
 
@@ -34,6 +39,7 @@ TEST(Branch, ComesBackAsItWasMade) {
     ASSERT_TRUE(read);
     EXPECT_EQ(read->node, b.node);
     EXPECT_EQ(read->attempt, 3);
+    EXPECT_EQ(read->worker, core::WorkerId{63});
     EXPECT_EQ(read->transaction, b.transaction);
     EXPECT_EQ(read->loop, b.loop);
     EXPECT_EQ(read->mac, b.mac);
