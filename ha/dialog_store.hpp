@@ -24,12 +24,15 @@ struct StoreError {
     std::string text;  // with the database's own words and number
 };
 
-// What one transaction writes, whole or not at all. Neither list names a dialog twice, nor both the same one.
+// What one transaction writes, whole or not at all. No list names a dialog twice, nor two lists the same one.
 struct DialogBatch {
     core::NodeId node{};      // who writes
     std::uint64_t epoch = 0;  // neither a row of a newer one is overwritten, nor deleted
     std::span<const DialogRow> upserts;
     std::span<const std::uint64_t> deletes;  // dlg_ids; one that is not there is no error
+    // Of these the texts of the dialog are not known: `callid`, URIs, tags, route sets, contacts, and those of early dialogs. A row that
+    // is there keeps them and takes the rest; one that is not there is not made.
+    std::span<const DialogRow> updates{};
 };
 
 class DialogStore {
