@@ -38,6 +38,8 @@ struct DialogRow {
     bool symmetric = false;
     // Of early dialogs: what CANCEL, the ACK to a failure and a repeated INVITE need. Empty once it is answered.
     std::string request_uri, client_via, branch, routes;
+
+    friend bool operator==(const DialogRow&, const DialogRow&) = default;
 };
 
 // "udp:10.77.0.100:5060", "tcp:[fd77::100]:5060": how OpenSIPS writes a socket, and we both ends.

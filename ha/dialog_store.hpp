@@ -17,11 +17,12 @@ struct StoreError {
     enum class Kind : std::uint8_t {
         lost,     // no connection, or it broke: connect again, to the next host of the list
         retry,    // deadlock, lock wait, certification failure: the same batch again, soon
-        refused,  // read-only, disk full, no permission, too many connections: again, but later
-        row,      // this batch has a row that the table does not take (too long, no such column): the batch in halves
+        refused,  // read-only, disk full, no permission, no such table, too many connections: again, but later
+        row,      // this batch has a row that the table does not take (too long), or is too large as a whole: the batch in halves
     };
     Kind kind = Kind::lost;
-    std::string text;  // with the database's own words and number
+    std::string text;         // with the database's own words and number
+    bool other_host = false;  // another host of the list may take it; a store goes there by itself
 };
 
 // What one transaction writes, whole or not at all. No list names a dialog twice, nor two lists the same one.

@@ -1,0 +1,51 @@
+// Which database, and how it is reached. A value of the configuration ([database]); what is made of it follows below.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ha/dialog_store.hpp"
+#include "ha/sql.hpp"
+
+namespace sipfront::ha {
+
+enum class DatabaseEngine : std::uint8_t { none, sqlite, mysql };
+enum class DestinationSource : std::uint8_t { config, database };
+
+struct DatabaseConfig {
+    DatabaseEngine engine = DatabaseEngine::none;
+    // SQLite.
+    std::string path = "/var/lib/sipfront/sipfront.db";
+    // MySQL, MariaDB and their clusters. Hosts are tried in their order, "10.77.0.120", "db1:3307", "[fd77::120]:3306".
+    std::vector<std::string> hosts{"127.0.0.1"};
+    std::string socket;  // a Unix socket instead of `hosts`
+    std::string user = "opensips";
+    std::string password;
+    std::string password_file;  // its first line, instead of `password`
+    std::string name = "opensips";
+    std::string tls_ca;             // of the server's certificate; empty: no TLS
+    std::uint32_t connections = 2;  // of the journal's writers
+    std::chrono::seconds connect_timeout{2}, read_timeout{5}, write_timeout{5};
+    // Where the rows of load_balancer and dispatcher come from.
+    DestinationSource destinations = DestinationSource::config;
+    // The last rows that were read, for a start without the database; empty: none is kept.
+    std::string destination_cache = "/var/lib/sipfront/destinations.json";
+    friend bool operator==(const DatabaseConfig&, const DatabaseConfig&) = default;
+};
+
+// "10.77.0.120:3307" -> host and port; an empty host when the text is neither a name nor an address with a port of 1 to 65535.
+struct DatabaseHost {
+    std::string host;
+    std::uint16_t port = 3306;
+};
+DatabaseHost parse_database_host(const std::string& text);
+
+// Null if the engine is none. Nothing connects before it is used.
+std::unique_ptr<SqlConnector> make_connector(const DatabaseConfig& config);
+// Null if the engine is none. Each writer takes a store of its own.
+std::unique_ptr<DialogStore> make_dialog_store(const DatabaseConfig& config);
+
+}  // namespace sipfront::ha
