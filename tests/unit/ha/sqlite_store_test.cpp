@@ -6,6 +6,7 @@
 
 #include "ha/database.hpp"
 #include "ha/sqlite_connection.hpp"
+#include "tests/unit/ha/destination_suite.hpp"
 #include "tests/unit/ha/opensips_dialog.hpp"
 #include "tests/unit/ha/store_suite.hpp"
 
@@ -26,6 +27,7 @@ public:
 
     std::string path() const { return folder_ + "/state/dialogs.db"; }
     std::unique_ptr<SqlConnector> connector() const { return std::make_unique<SqliteConnector>(path()); }
+    static std::string number_column() { return "id INTEGER PRIMARY KEY NOT NULL"; }
     // SQLite's types have no UNSIGNED behind a width, and it cannot give a default to a column that is there.
     static std::vector<std::string> newest_opensips_dialog() {
         auto texts = ha::newest_opensips_dialog("");
@@ -42,6 +44,7 @@ private:
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, StoreSuite, ::testing::Types<SqliteBackend>);
+INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, DestinationSuite, ::testing::Types<SqliteBackend>);
 
 TEST(SqliteStore, IsMadeByTheFactoryAndOutlivesItsProcess) {
     const SqliteBackend backend;

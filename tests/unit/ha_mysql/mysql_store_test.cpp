@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "ha/mysql_connection.hpp"
+#include "tests/unit/ha/destination_suite.hpp"
 #include "tests/unit/ha/opensips_dialog.hpp"
 #include "tests/unit/ha/store_suite.hpp"
 #include "tests/unit/ha_mysql/mariadb.hpp"
@@ -32,6 +33,7 @@ public:
         EXPECT_TRUE(db) << db.error().text;
         return std::move(*db);
     }
+    static std::string number_column() { return "id INT UNSIGNED AUTO_INCREMENT PRIMARY KEY NOT NULL"; }
     // utf8mb4 and MyISAM, as a server may have made it.
     static std::vector<std::string> newest_opensips_dialog() { return ha::newest_opensips_dialog("ENGINE=MyISAM CHARSET=utf8mb4"); }
 
@@ -41,6 +43,7 @@ private:
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Mysql, StoreSuite, ::testing::Types<MysqlBackend>);
+INSTANTIATE_TYPED_TEST_SUITE_P(Mysql, DestinationSuite, ::testing::Types<MysqlBackend>);
 
 class MysqlStore : public ::testing::Test {
 protected:
