@@ -91,9 +91,9 @@ DialogRow DialogImage::row(const DialogNames& names, const Instant& now) const {
     DialogRow r;
     r.dlg_id = e.id;
     r.callid = text(DialogText::call_id);
-    r.from_uri = text(SetupText::from_uri);
+    r.from_uri = text(DialogText::from_uri);
     r.from_tag = text(DialogText::caller_tag);
-    r.to_uri = text(SetupText::to_uri);
+    r.to_uri = text(DialogText::to_uri);
     r.to_tag = text(DialogText::callee_tag);
     r.caller_cseq = e.caller_cseq;
     r.callee_cseq = e.callee_cseq;

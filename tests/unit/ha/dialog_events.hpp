@@ -57,8 +57,8 @@ inline Told born(std::uint64_t id, core::Tick at) {
     return t.with(sip::DialogText::call_id, "call-id")
         .with(sip::DialogText::caller_tag, "from-tag")
         .with(sip::DialogText::caller_contact, "sip:caller@198.51.100.7")
-        .with(sip::SetupText::from_uri, "sip:caller@example.net")
-        .with(sip::SetupText::to_uri, "sip:callee@example.com")
+        .with(sip::DialogText::from_uri, "sip:caller@example.net")
+        .with(sip::DialogText::to_uri, "sip:callee@example.com")
         .with(sip::SetupText::request_uri, "sip:callee@10.77.0.100")
         .with(sip::SetupText::client_via, "SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK1")
         .with(sip::SetupText::branch, "z9hG4bKours");
