@@ -32,7 +32,7 @@ struct Cdr {
     core::NodeId node{};
 };
 
-// `e`: an `ended`.
+// `e`: an `ended` of a call; one of a row that no call stands behind has no reason.
 Cdr make_cdr(const sip::DialogEvent& e, const sip::EventTexts& texts, const DialogNames& names, const Instant& now, core::NodeId node);
 
 // One JSON object in one line, its end included. docs/OPERATIONS.md lists the members.

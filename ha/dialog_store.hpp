@@ -31,8 +31,8 @@ struct DialogBatch {
     std::uint64_t epoch = 0;  // neither a row of a newer one is overwritten, nor deleted
     std::span<const DialogRow> upserts;
     std::span<const std::uint64_t> deletes;  // dlg_ids; one that is not there is no error
-    // Of these the texts of the dialog are not known: `callid`, URIs, tags, route sets, contacts, and those of early dialogs. A row that
-    // is there keeps them and takes the rest; one that is not there is not made.
+    // Of these only some texts are known, if any: a row that is there takes what is no text and the texts that are not empty; one that
+    // is not there is not made.
     std::span<const DialogRow> updates{};
 };
 
@@ -41,7 +41,7 @@ public:
     virtual ~DialogStore() = default;
 
     // Connects if need be. A row whose `epoch` in the table is newer than the batch's stays as it is. Empty texts of `from_uri` and
-    // `to_uri` leave what the table has.
+    // `to_uri`, and in states 1 and 2 those of the set-up, leave what the table has.
     virtual core::Result<core::Done, StoreError> write(const DialogBatch& batch) = 0;
     // All rows in the order of their ids, some thousand at a time, so that neither side holds a table in memory. `row` returns false to
     // stop.

@@ -46,7 +46,7 @@ public:
     bool note(const sip::DialogEvent& e, const sip::EventTexts& texts) noexcept override;
     // Differs from the number last given to told_all(): the worker is to tell all its dialogs by `changed`, in its own time.
     [[nodiscard]] std::uint32_t asked() const noexcept { return asked_.load(std::memory_order_relaxed); }
-    // note() has taken every dialog of the worker since asked() became `number`.
+    // note() has taken every dialog of the worker since asked() became `number`. Also another thread's that has seen it happen.
     void told_all(std::uint32_t number) noexcept;
 
     // The journal's side. f(const DialogEvent&, const EventTexts&) for up to `max` events, oldest first; the texts live until it

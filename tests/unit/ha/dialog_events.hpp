@@ -64,11 +64,19 @@ inline Told born(std::uint64_t id, core::Tick at) {
         .with(sip::SetupText::branch, "z9hG4bKours");
 }
 
+// The same call at its next host, as the proxy tells it.
+inline Told moved(std::uint64_t id, core::Tick at, std::uint8_t attempts) {
+    auto t = event(sip::DialogChange::born, id, at);
+    t.event.attempts = attempts;
+    t.event.host = far_end("10.77.0.104:5060", 1);
+    return t.with(sip::SetupText::branch, "z9hG4bKnext");
+}
+
 inline Told changed(std::uint64_t id, core::Tick at) {
     auto t = event(sip::DialogChange::changed, id, at);
     t.event.state = sip::DialogState::confirmed_no_ack;
     t.event.answered_after_ms = 1'500;
-    t.event.texts = dialog_text_bits;
+    t.event.texts = dialog_text_bits & ~(text_bit(sip::DialogText::from_uri) | text_bit(sip::DialogText::to_uri));
     return t.with(sip::DialogText::call_id, "call-id")
         .with(sip::DialogText::caller_tag, "from-tag")
         .with(sip::DialogText::callee_tag, "to-tag")

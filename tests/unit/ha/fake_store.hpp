@@ -62,6 +62,9 @@ private:
             auto copy = row;
             if (copy.from_uri.empty()) copy.from_uri = have.from_uri;
             if (copy.to_uri.empty()) copy.to_uri = have.to_uri;
+            if (copy.state <= sip::DialogState::early)
+                for (auto text : {&DialogRow::request_uri, &DialogRow::client_via, &DialogRow::branch, &DialogRow::routes})
+                    if ((copy.*text).empty()) copy.*text = have.*text;
             have = std::move(copy);
         }
         for (const auto& row : batch.updates) {
@@ -74,7 +77,7 @@ private:
                  {&DialogRow::callid, &DialogRow::from_uri, &DialogRow::from_tag, &DialogRow::to_uri, &DialogRow::to_tag,
                   &DialogRow::caller_route_set, &DialogRow::callee_route_set, &DialogRow::caller_contact, &DialogRow::callee_contact,
                   &DialogRow::request_uri, &DialogRow::client_via, &DialogRow::branch, &DialogRow::routes})
-                next.*t = have.*t;
+                if ((next.*t).empty()) next.*t = have.*t;
             found->second = std::move(next);
         }
         for (const auto id : batch.deletes) {

@@ -169,13 +169,9 @@ private:
         const auto id = it->first;
         auto& c = it->second;
         switch (pick(8)) {
-            case 0: {
-                if (c.answered) break;
-                auto t = born(id, now_);
-                t.event.attempts = 2;
-                w.tell(c, t);
+            case 0:
+                if (!c.answered) w.tell(c, moved(id, now_, 2));
                 break;
-            }
             case 1:
                 if (!c.answered) c.state = DialogState::early;
                 w.tell(c, state(id, now_, c.state));

@@ -128,6 +128,16 @@ TEST_F(JournalTest, UpdatesARowByAStateWithoutTouchingItsTexts) {
     EXPECT_EQ(count(JournalCount::rows_updated), 2U);
 }
 
+TEST_F(JournalTest, MovesAnEarlyDialogToItsNextHost) {
+    tell(born(1, now_));
+    pass(50ms);
+    tell(moved(1, now_, 2));
+    pass(50ms);
+    EXPECT_EQ(store_.rows.at(1).host, "udp:10.77.0.104:5060");
+    EXPECT_EQ(store_.rows.at(1).branch, "z9hG4bKnext");
+    EXPECT_EQ(store_.rows.at(1).client_via, "SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK1");
+}
+
 TEST_F(JournalTest, DeletesTheRowOfADialogThatEnds) {
     tell(born(1, now_));
     pass(50ms);
@@ -141,9 +151,7 @@ TEST_F(JournalTest, DeletesTheRowOfADialogThatEnds) {
 
 TEST_F(JournalTest, ADialogWhoseBirthMayHaveBeenWrittenIsDeleted) {
     // The first host's attempt was refused by the ring, or written earlier: here only the second one's is seen.
-    auto second = born(1, now_);
-    second.event.attempts = 2;
-    tell(second);
+    tell(moved(1, now_, 2));
     tell(ended(1, now_));
     // Told again after it was refused.
     tell(changed(2, now_));

@@ -1,66 +1,16 @@
 // Threads: hand-over and shutdown only; what is handed over is the journal's matter.
 #include "ha/writer.hpp"
 
-#include <atomic>
-#include <condition_variable>
-#include <map>
-#include <mutex>
-#include <stdexcept>
 #include <thread>
 
 #include <gtest/gtest.h>
 
 #include "ha/journal_thread.hpp"
 #include "tests/unit/ha/dialog_events.hpp"
-#include "tests/unit/ha/fake_store.hpp"
+#include "tests/unit/ha/shared_store.hpp"
 
 namespace sipfront::ha {
 namespace {
-
-// What several stores and the test share.
-struct Table {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::map<std::uint64_t, DialogRow> rows;
-    bool hangs = false;
-    int hanging = 0;
-    bool throws = false;
-
-    void let_go() {
-        const std::lock_guard lock{mutex};
-        hangs = false;
-        changed.notify_all();
-    }
-    template <class F>
-    void wait_for(F&& condition) {
-        std::unique_lock lock{mutex};
-        changed.wait(lock, condition);
-    }
-};
-
-class SharedStore final : public DialogStore {
-public:
-    explicit SharedStore(std::shared_ptr<Table> table) : table_{std::move(table)} {}
-
-    core::Result<core::Done, StoreError> write(const DialogBatch& batch) override {
-        std::unique_lock lock{table_->mutex};
-        if (table_->throws) throw std::runtime_error{"out of memory"};
-        ++table_->hanging;
-        table_->changed.notify_all();
-        table_->changed.wait(lock, [&] { return !table_->hangs; });
-        --table_->hanging;
-        for (const auto& r : batch.upserts) table_->rows[r.dlg_id] = r;
-        for (const auto id : batch.deletes) table_->rows.erase(id);
-        table_->changed.notify_all();
-        return core::Done{};
-    }
-    core::Result<core::Done, StoreError> read(const std::function<bool(DialogRow&&)>&) override { return core::Done{}; }
-    core::Result<std::uint64_t, StoreError> sweep(core::NodeId, std::int64_t) override { return std::uint64_t{3}; }
-    [[nodiscard]] std::string name() const override { return "shared"; }
-
-private:
-    std::shared_ptr<Table> table_;
-};
 
 class WriterTest : public testing::Test {
 protected:
@@ -90,12 +40,12 @@ TEST_F(WriterTest, WritesAndHandsTheResultBack) {
     EXPECT_FALSE(wait(writers, 0).error);
     EXPECT_FALSE(wait(writers, 1).error);
     EXPECT_FALSE(writers.take(0)) << "once only";
+    EXPECT_EQ(table_->rows.size(), 2U);
     WriteJob sweep;
     sweep.sweep = 77;
     writers.begin(0, std::move(sweep));
-    EXPECT_EQ(wait(writers, 0).swept, 3U);
+    EXPECT_EQ(wait(writers, 0).swept, 2U);
     EXPECT_TRUE(writers.stop(10s));
-    EXPECT_EQ(table_->rows.size(), 2U);
 }
 
 TEST_F(WriterTest, AStoreThatThrowsHasLostItsConnection) {
