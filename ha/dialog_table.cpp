@@ -11,6 +11,19 @@ std::int64_t number(std::uint64_t n) noexcept { return static_cast<std::int64_t>
 // What an upsert leaves alone when the new text is empty: the parties, of which only the INVITE tells.
 bool kept_when_empty(std::string_view column) noexcept { return column == "from_uri" || column == "to_uri"; }
 
+// Nor, while a call is set up, the texts of its set-up.
+bool kept_while_early(std::string_view column) noexcept {
+    return column == "sf_request_uri" || column == "sf_client_via" || column == "sf_branch" || column == "sf_routes";
+}
+
+// What an event need not tell: an update leaves it alone when it is empty.
+bool is_dialogs_text(std::string_view column) noexcept {
+    constexpr std::array<std::string_view, 13> texts{
+        "callid",         "from_uri",       "from_tag",       "to_uri",        "to_tag",    "caller_route_set", "callee_route_set",
+        "caller_contact", "callee_contact", "sf_request_uri", "sf_client_via", "sf_branch", "sf_routes"};
+    return std::ranges::find(texts, column) != texts.end();
+}
+
 std::string column_list() {
     std::string list;
     for (const auto column : dialog_columns) list.append(list.empty() ? "" : ", ").append(column);
@@ -24,11 +37,14 @@ std::string assignments(SqlDialect dialect) {
         const auto given = dialect == SqlDialect::mysql ? "VALUES(" + name + ')' : "excluded." + name;
         // MySQL has no WHERE here, and assigns from left to right: the epoch that is compared must come last.
         std::string value = given, condition = dialect == SqlDialect::mysql ? "VALUES(sf_epoch) >= sf_epoch" : "";
-        if (kept_when_empty(column)) {
+        if (kept_when_empty(column) || kept_while_early(column)) {
+            auto told = given + " <> ''";
+            if (kept_while_early(column))
+                told = '(' + told + " OR " + (dialect == SqlDialect::mysql ? "VALUES(state)" : "excluded.state") + " > 2)";
             if (dialect == SqlDialect::mysql)
-                condition += " AND " + given + " <> ''";
+                condition += " AND " + told;
             else
-                value = "CASE WHEN " + given + " <> '' THEN " + given + " ELSE " + name + " END";
+                value = "CASE WHEN " + told + " THEN " + given + " ELSE " + name + " END";
         }
         if (!condition.empty()) value = "IF(" + condition + ", " + given + ", " + name + ')';
         text += (text.empty() ? "" : ", ") + name + " = " + value;
@@ -50,6 +66,27 @@ std::string upsert_text(SqlDialect dialect, std::size_t rows) {
     for (std::size_t i = 0; i < rows; ++i) text.append(i == 0 ? "" : ",").append(one);
     if (dialect == SqlDialect::mysql) return text + " ON DUPLICATE KEY UPDATE " + assignments(dialect);
     return text + " ON CONFLICT(dlg_id) DO UPDATE SET " + assignments(dialect) + " WHERE excluded.sf_epoch >= dialog.sf_epoch";
+}
+
+std::string update_text(SqlDialect dialect, std::size_t rows) {
+    const bool mysql = dialect == SqlDialect::mysql;
+    std::string one, set;
+    for (const auto column : dialog_columns) {
+        const std::string name{column};
+        // An untyped parameter would be compared as a floating-point number, of which an id has too many digits.
+        const bool key = column == "dlg_id";
+        one += (one.empty() ? "SELECT " : ", ") + std::string{key && mysql ? "CAST(? AS SIGNED)" : "?"} + " AS n_" + name;
+        if (key) continue;
+        const auto given = "v.n_" + name;
+        set += (set.empty() ? "" : ", ") + (mysql ? "d." + name : name) + " = ";
+        set += is_dialogs_text(column)
+                   ? "CASE WHEN " + given + " <> '' THEN " + given + " ELSE " + (mysql ? "d." : "dialog.") + name + " END"
+                   : given;
+    }
+    std::string all;
+    for (std::size_t i = 0; i < rows; ++i) all += (i == 0 ? "" : " UNION ALL ") + one;
+    if (mysql) return "UPDATE dialog d JOIN (" + all + ") v ON d.dlg_id = v.n_dlg_id SET " + set + " WHERE d.sf_epoch <= v.n_sf_epoch";
+    return "UPDATE dialog SET " + set + " FROM (" + all + ") AS v WHERE dialog.dlg_id = v.n_dlg_id AND dialog.sf_epoch <= v.n_sf_epoch";
 }
 
 std::string delete_text(std::size_t rows) {

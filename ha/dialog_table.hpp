@@ -27,12 +27,14 @@ inline constexpr std::array<std::string_view, 32> dialog_columns{"dlg_id",      
 
 // "INSERT INTO dialog ..." of so many rows that replaces rows with the same key, but none of a newer epoch.
 std::string upsert_text(SqlDialect dialect, std::size_t rows);
+// "UPDATE dialog ..." of so many rows, where they are there and of no newer epoch. The dialog's own texts are taken unless empty.
+std::string update_text(SqlDialect dialect, std::size_t rows);
 // "DELETE FROM dialog WHERE dlg_id IN (?, ...) AND sf_epoch <= ?".
 std::string delete_text(std::size_t rows);
 // Up to so many rows beyond the key, in its order.
 std::string page_text(std::uint64_t after, std::size_t rows);
 
-// The values of one row for upsert_text(). Who writes it is said by the batch.
+// The values of one row for upsert_text() and update_text(). Who writes it is said by the batch.
 void append_values(const DialogRow& row, core::NodeId node, std::uint64_t epoch, std::vector<SqlValue>& values);
 // The row of page_text().
 DialogRow parse_row(const SqlRow& row);

@@ -55,7 +55,7 @@ StoreError SqlStore::settle(StoreError error) {
 }
 
 SqlResult<core::Done> SqlStore::write(const DialogBatch& batch) {
-    if (batch.upserts.empty() && batch.deletes.empty()) return core::Done{};
+    if (batch.upserts.empty() && batch.updates.empty() && batch.deletes.empty()) return core::Done{};
     auto done = connected();
     if (done) done = write_connected(batch);
     if (done) return done;
@@ -64,7 +64,7 @@ SqlResult<core::Done> SqlStore::write(const DialogBatch& batch) {
 
 // A transaction by itself then, which costs one turn instead of three.
 bool SqlStore::is_one_statement(const DialogBatch& batch) {
-    if (!batch.upserts.empty() && !batch.deletes.empty()) return false;
+    if ((!batch.upserts.empty() && !batch.deletes.empty()) || !batch.updates.empty()) return false;
     const auto rows = batch.upserts.size() + batch.deletes.size();
     if (rows_at_once(session_.connection->dialect(), rows) != rows) return false;
     values_.clear();
@@ -79,6 +79,7 @@ SqlResult<core::Done> SqlStore::write_connected(const DialogBatch& batch) {
         // SQLite takes the write lock here, where waiting for it is possible.
         if (auto done = execute(dialect == SqlDialect::sqlite ? "BEGIN IMMEDIATE" : "BEGIN"); !done) return done;
     auto done = upsert(batch);
+    if (done) done = update(batch);
     if (done) done = erase(batch);
     if (done && !alone) done = execute("COMMIT");
     if (done || alone) return done;
@@ -101,7 +102,26 @@ SqlResult<core::Done> SqlStore::upsert(const DialogBatch& batch) {
             rows /= 2;
             values_.resize(rows * dialog_columns.size());
         }
-        const auto prepared = statement(session_.upserts, rows, true);
+        const auto prepared = statement(session_.upserts, rows);
+        if (!prepared) return prepared.error();
+        if (const auto done = (*prepared)->execute(values_); !done) return done.error();
+        at += rows;
+    }
+    return core::Done{};
+}
+
+SqlResult<core::Done> SqlStore::update(const DialogBatch& batch) {
+    // A derived table of more rows takes the server longer to read than several statements.
+    constexpr std::size_t most_updates = 64;
+    const auto dialect = session_.connection->dialect();
+    sorted_.clear();
+    for (const auto& row : batch.updates) sorted_.push_back(&row);
+    std::ranges::sort(sorted_, {}, &DialogRow::dlg_id);
+    for (std::size_t at = 0; at < sorted_.size();) {
+        const auto rows = std::min(rows_at_once(dialect, sorted_.size() - at), most_updates);
+        values_.clear();
+        for (std::size_t i = 0; i < rows; ++i) append_values(*sorted_[at + i], batch.node, batch.epoch, values_);
+        const auto prepared = statement(session_.updates, rows);
         if (!prepared) return prepared.error();
         if (const auto done = (*prepared)->execute(values_); !done) return done.error();
         at += rows;
@@ -117,7 +137,7 @@ SqlResult<core::Done> SqlStore::erase(const DialogBatch& batch) {
         values_.clear();
         for (std::size_t i = 0; i < rows; ++i) values_.emplace_back(static_cast<std::int64_t>(sorted_ids_[at + i]));
         values_.emplace_back(static_cast<std::int64_t>(batch.epoch));
-        const auto prepared = statement(session_.deletes, rows, false);
+        const auto prepared = statement(session_.deletes, rows);
         if (!prepared) return prepared.error();
         if (const auto done = (*prepared)->execute(values_); !done) return done.error();
         at += rows;
@@ -131,10 +151,13 @@ SqlResult<core::Done> SqlStore::execute(const char* text) {
     return core::Done{};
 }
 
-SqlResult<SqlStatement*> SqlStore::statement(Statements& prepared, std::size_t rows, bool upsert) {
+SqlResult<SqlStatement*> SqlStore::statement(Statements& prepared, std::size_t rows) {
     auto& slot = prepared[rows];
     if (!slot) {
-        auto made = session_.connection->prepare(upsert ? upsert_text(session_.connection->dialect(), rows) : delete_text(rows));
+        const auto dialect = session_.connection->dialect();
+        auto made = session_.connection->prepare(&prepared == &session_.upserts   ? upsert_text(dialect, rows)
+                                                 : &prepared == &session_.updates ? update_text(dialect, rows)
+                                                                                  : delete_text(rows));
         if (!made) return made.error();
         slot = std::move(*made);
     }

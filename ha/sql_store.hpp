@@ -27,16 +27,17 @@ private:
     // Statements go before their connection does.
     struct Session {
         std::unique_ptr<SqlConnection> connection;
-        Statements upserts, deletes;
+        Statements upserts, updates, deletes;
     };
 
     SqlResult<core::Done> connected();
     bool is_one_statement(const DialogBatch& batch);
     SqlResult<core::Done> write_connected(const DialogBatch& batch);
     SqlResult<core::Done> upsert(const DialogBatch& batch);
+    SqlResult<core::Done> update(const DialogBatch& batch);
     SqlResult<core::Done> erase(const DialogBatch& batch);
     SqlResult<core::Done> execute(const char* text);
-    SqlResult<SqlStatement*> statement(Statements& prepared, std::size_t rows, bool upsert);
+    SqlResult<SqlStatement*> statement(Statements& prepared, std::size_t rows);
     // What the error costs: the connection, the host, or nothing.
     StoreError settle(StoreError error);
 

@@ -75,6 +75,61 @@ TYPED_TEST_P(StoreSuite, EmptyPartiesLeaveWhatIsThere) {
     EXPECT_THAT(this->all(), ::testing::ElementsAre(next));
 }
 
+TYPED_TEST_P(StoreSuite, TextsOfTheSetUpStayUntilTheAnswer) {
+    const auto first = ringing(5);
+    this->write({first});
+    auto next = first;
+    next.client_via.clear();
+    next.branch.clear();
+    next.request_uri.clear();
+    next.routes.clear();
+    this->write({next});
+    EXPECT_THAT(this->all(), ::testing::ElementsAre(first));
+    next.state = sip::DialogState::confirmed;
+    this->write({next});
+    EXPECT_THAT(this->all(), ::testing::ElementsAre(next));
+}
+
+TYPED_TEST_P(StoreSuite, AnUpdateTakesWhatItKnowsAndMakesNoRow) {
+    std::vector<DialogRow> rows;
+    for (std::uint64_t id = 1; id <= 70; ++id) rows.push_back(ringing(0x7000'0000'0000'0000 + id));
+    this->write(rows);
+    std::vector<DialogRow> updates;
+    for (auto& row : rows) {
+        DialogRow u;
+        u.dlg_id = row.dlg_id;
+        u.node = row.node;
+        u.epoch = row.epoch;
+        u.state = row.state = sip::DialogState::confirmed;
+        u.version = row.version = row.version + 1;
+        u.caller_cseq = row.caller_cseq = 4'000'000'000;
+        u.host = row.host = "udp:10.77.0.106:5060";
+        u.branch = row.branch = "z9hG4bK.moved";
+        u.timeout = row.timeout;
+        u.start_time = row.start_time;
+        u.created = row.created;
+        u.caller_sock = row.caller_sock;
+        u.callee_sock = row.callee_sock;
+        u.destination = row.destination;
+        u.group = row.group;
+        u.client = row.client;
+        u.callee_cseq = row.callee_cseq;
+        u.caller_in_cluster = row.caller_in_cluster;
+        u.symmetric = row.symmetric;
+        u.resource = row.resource = {};  // it holds no load any more
+        updates.push_back(u);
+    }
+    updates.push_back(updates.front());
+    updates.back().dlg_id = 99;  // is not there
+    const auto done = this->store_->write({.node = rows[0].node, .epoch = rows[0].epoch, .upserts = {}, .deletes = {}, .updates = updates});
+    ASSERT_TRUE(done) << done.error().text;
+    EXPECT_EQ(this->all(), rows);
+    // Of an older epoch: nothing.
+    for (auto& u : updates) u.state = sip::DialogState::early;
+    ASSERT_TRUE(this->store_->write({.node = rows[0].node, .epoch = rows[0].epoch - 1, .upserts = {}, .deletes = {}, .updates = updates}));
+    EXPECT_EQ(this->all(), rows);
+}
+
 TYPED_TEST_P(StoreSuite, OctetsAreKeptAsTheyAre) {
     auto row = answered(5);
     row.callid = "quote'\"\\%_;--\t\xc3\xa4\xff\x80\x81@x";
@@ -256,7 +311,8 @@ TYPED_TEST_P(StoreSuite, MissingColumnsAreNamedAndAdded) {
     EXPECT_EQ(this->all().front(), ringing(5));
 }
 
-REGISTER_TYPED_TEST_SUITE_P(StoreSuite, KeepsEveryFieldOfADialog, ReplacesARowWholly, EmptyPartiesLeaveWhatIsThere, OctetsAreKeptAsTheyAre,
+REGISTER_TYPED_TEST_SUITE_P(StoreSuite, KeepsEveryFieldOfADialog, ReplacesARowWholly, EmptyPartiesLeaveWhatIsThere,
+                            TextsOfTheSetUpStayUntilTheAnswer, AnUpdateTakesWhatItKnowsAndMakesNoRow, OctetsAreKeptAsTheyAre,
                             DeletesAndUpsertsInOneBatch, AnyNumberOfRowsInAnyOrder, ReadsPagesInTheOrderOfIds, ARowOfANewerEpochStays,
                             TheSameEpochWritesAgain, SweepsWhatANodeWroteBefore, ABatchIsWrittenWhollyOrNotAtAll,
                             AMissingTableIsNoFaultOfTheRows, TablesMadeNewAreSound, MissingColumnsAreNamedAndAdded);
