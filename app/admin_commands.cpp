@@ -131,10 +131,25 @@ CommandResult ds_set_state(Operations& ops, const Arguments& a) {
 
 CommandResult reload(Operations& ops) {
     auto r = ops.reload();
-    if (r.errors.empty()) return Json{{"applied", r.applied}, {"needs_restart", r.needs_restart}, {"warnings", r.warnings}};
+    if (r.errors.empty()) {
+        Json out{{"applied", r.applied}, {"needs_restart", r.needs_restart}, {"warnings", r.warnings}};
+        // Without waiting for the database: db_status tells when it is answered.
+        if (r.reading != 0) out["reading"] = r.reading;
+        return out;
+    }
     std::string all = "the configuration has errors, nothing was changed";
     for (const auto& e : r.errors) all += "\n" + e;
     return CommandError{500, std::move(all)};
+}
+
+CommandResult db_status(const Operations& ops) {
+    const auto s = ops.destinations_status();
+    return Json{{"source", s.source.empty() ? "config" : s.source},
+                {"answered", s.answered},
+                {"error", s.error},
+                {"from_cache", s.from_cache},
+                {"skipped", s.skipped},
+                {"warnings", s.warnings}};
 }
 
 // "core:", "core:rcv_requests", "rcv_requests" or "all".
@@ -320,6 +335,9 @@ void add_admin_commands(CommandTable& t, Operations& ops) {
                return overload(ops);
            }});
     t.add({"resolver", {}, {}, "host names that are known, with their addresses", [&ops](const Arguments&) { return resolver(ops); }});
+    t.add({"db_status", {}, {}, "where destinations come from, and what came of the last reading", [&ops](const Arguments&) {
+               return db_status(ops);
+           }});
     t.add({"ports", {}, {}, "ports, or the members of the bond", [&ops](const Arguments&) { return port_status(ops); }});
     t.add({"ps", {}, {}, "threads and how busy they are", [&ops](const Arguments&) { return threads(ops); }});
     t.add({"log_level", {}, {"level"}, "show or set what is logged", [&ops](const Arguments& a) { return log_level(ops, a); }});

@@ -13,6 +13,7 @@
 #include "core/log.hpp"
 #include "core/result.hpp"
 #include "dpdk/config.hpp"
+#include "ha/database.hpp"
 #include "kni/config.hpp"
 #include "sip/config.hpp"
 
@@ -30,6 +31,7 @@ struct AdminConfig {
 struct Config {
     sip::ProxyConfig proxy;  // proxy.node is the node id
     balancer::BalancerConfig balancer;
+    ha::DatabaseConfig database;
     dpdk::DataPlaneConfig data_plane;
     kni::KernelConfig kernel;
     MetricsConfig metrics;

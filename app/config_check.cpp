@@ -175,6 +175,9 @@ std::optional<core::Endpoint> check_destination(const Config& c, const std::stri
     return e;
 }
 
+// Its rows are looked at when they are read.
+bool from_database(const Config& c) { return c.database.destinations == ha::DestinationSource::database; }
+
 bool names_resource(const balancer::LoadBalancerRow& row, std::string_view wanted) {
     return std::any_of(row.resources.begin(), row.resources.end(), [&](const auto& r) { return r.name == wanted; });
 }
@@ -196,7 +199,7 @@ void check_load_balancer(const Config& c, Binding& out) {
         if (row.resources.empty()) out.fail(row_path("load_balancer", i, "resources"), "is missing", "give the capacities, as \"pstn=32\"");
         if (row.group_id == b.lb_group) group.push_back(&row);
     }
-    if (c.proxy.methods[static_cast<std::size_t>(sip::Method::invite)] != sip::MethodPolicy::balance) return;
+    if (from_database(c) || c.proxy.methods[static_cast<std::size_t>(sip::Method::invite)] != sip::MethodPolicy::balance) return;
     if (group.empty())
         return out.fail("balancer.lb_group", fmt::format("no row of [[load_balancer]] is in group {}, which takes the calls", b.lb_group),
                         "add destinations with that group_id, or name another group");
@@ -225,7 +228,7 @@ void check_dispatcher(const Config& c, Binding& out) {
         in_set = in_set || (row.setid == b.ds_set && row.weight > 0);
     }
     const auto& methods = c.proxy.methods;
-    if (!in_set && std::find(methods.begin(), methods.end(), sip::MethodPolicy::dispatch) != methods.end())
+    if (!from_database(c) && !in_set && std::find(methods.begin(), methods.end(), sip::MethodPolicy::dispatch) != methods.end())
         out.fail("balancer.ds_set",
                  fmt::format("no row of [[dispatcher]] with a weight is in set {}, which takes the registrations", b.ds_set),
                  "add destinations with that setid, or set the methods of [sip.methods] to \"reject\"");
@@ -261,6 +264,7 @@ void check_config(const Config& config, Binding& binding) {
     check_listeners(config, binding);
     check_load_balancer(config, binding);
     check_dispatcher(config, binding);
+    check_database(config, binding);
     // sun_path holds 108 octets, the terminating zero included.
     if (config.admin.socket.empty() || config.admin.socket.size() > 107)
         binding.fail("admin.socket", "is not a path that a Unix socket can have", "give a path of 1 to 107 octets");

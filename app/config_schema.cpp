@@ -240,6 +240,7 @@ void bind_config(Binder& root, Config& config) {
     root.table("kernel", [&](Binder& b) { bind_kernel(b, config.kernel); });
     root.table("sip", [&](Binder& b) { bind_sip(b, config.proxy); });
     bind_balancer(root, config.balancer);
+    root.table("database", [&](Binder& b) { bind_database(b, config.database); });
     root.table("resolver", [&](Binder& b) { bind_resolver(b, config.resolver, config.proxy.timers); });
     root.table("metrics", [&](Binder& b) {
         b.flag("enabled", config.metrics.enabled);

@@ -9,12 +9,14 @@ namespace sipfront::app {
 // Binds every key below the root.
 void bind_config(Binder& root, Config& config);
 void bind_balancer(Binder& root, balancer::BalancerConfig& config);
+void bind_database(Binder& table, ha::DatabaseConfig& config);
 
 // Fills in what follows from other keys: listeners, zones of listeners, row ids, the address of metrics.
 void derive(Config& config);
 
 // Rules between keys, after derive(). Adds to binding.errors.
 void check_config(const Config& config, Binding& binding);
+void check_database(const Config& config, Binding& binding);
 
 // Text forms of addresses, shared by the schema's files.
 const TextForm<core::IpAddress>& address_form();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "app/admin_commands.hpp"
+#include "app/destination_rows.hpp"
 #include "core/log.hpp"
 
 namespace sipfront::app {
@@ -19,6 +20,7 @@ Control::Control(ControlParts parts)
     const auto remarks = routing_.publish();
     for (const auto& e : remarks.errors) core::log().error("{}", e);
     for (const auto& w : remarks.warnings) core::log().warn("{}", w);
+    if (parts_.feed != nullptr) take_cache();
 }
 
 core::Status Control::attach(EventLoop& loop) {
@@ -32,6 +34,8 @@ core::Status Control::attach(EventLoop& loop) {
         };
         if (auto s = loop.watch(dns->fd(), EPOLLIN, read); !s) return s;
     }
+    if (parts_.feed != nullptr && parts_.feed->fd() >= 0)
+        if (auto s = loop.watch(parts_.feed->fd(), EPOLLIN, [this](std::uint32_t) { take_destinations(); }); !s) return s;
     auto* network = parts_.network;
     if (network == nullptr) return core::Done{};
     const auto clock = parts_.clock;
@@ -80,6 +84,62 @@ std::vector<NameStatus> Control::names() const {
     return all;
 }
 
+// So that calls flow while the database is not there yet.
+void Control::take_cache() {
+    const auto cached = cached_destinations(running_.database);
+    if (!cached) return core::log().info("destinations: none until the database answers ({})", cached.error().what);
+    destinations_.from_cache = true;
+    serve(*cached);
+    core::log().info("destinations: {} and {} rows that were read before this start, until the database answers",
+                     routing_.config().load_balancer.size(), routing_.config().dispatcher.size());
+}
+
+void Control::take_destinations() {
+    auto answer = parts_.feed->take();
+    if (!answer) return;
+    destinations_.answered = answer->request;
+    if (!answer->tables) {
+        parts_.stats.counts[ControlCount::destinations_failed].add();
+        // While the database is away it is asked every few seconds.
+        if (const auto& what = answer->tables.error().what; destinations_.error != what) {
+            core::log().error("destinations cannot be read, those in force stay: {}", what);
+            destinations_.error = what;
+        }
+        return;
+    }
+    destinations_.error.clear();
+    destinations_.from_cache = false;
+    parts_.stats.counts[ControlCount::destinations_read].add();
+    serve(*answer->tables);
+    core::log().info("destinations: {} and {} rows from {}", routing_.config().load_balancer.size(), routing_.config().dispatcher.size(),
+                     parts_.feed->name());
+}
+
+void Control::serve(const ha::DestinationTables& tables) {
+    auto rows = to_rows(tables, running_.proxy.listeners);
+    auto next = routing_.config();
+    next.load_balancer = std::move(rows.load_balancer);
+    next.dispatcher = std::move(rows.dispatcher);
+    if (std::ranges::none_of(next.load_balancer, [&](const auto& row) { return row.group_id == next.lb_group; }))
+        rows.warnings.push_back("no row of load_balancer is in group " + std::to_string(next.lb_group) + ", which takes the calls");
+    if (std::ranges::none_of(next.dispatcher, [&](const auto& row) { return row.setid == next.ds_set; }))
+        rows.warnings.push_back("no row of dispatcher is in set " + std::to_string(next.ds_set) + ", which takes the registrations");
+    const auto remarks = routing_.replace(std::move(next));
+    rows.skipped.insert(rows.skipped.end(), remarks.errors.begin(), remarks.errors.end());
+    rows.warnings.insert(rows.warnings.end(), remarks.warnings.begin(), remarks.warnings.end());
+    for (const auto& e : rows.skipped) core::log().error("{}", e);
+    for (const auto& w : rows.warnings) core::log().warn("{}", w);
+    parts_.stats.destination_rows_skipped.set(rows.skipped.size());
+    destinations_.skipped = std::move(rows.skipped);
+    destinations_.warnings = std::move(rows.warnings);
+}
+
+DestinationsStatus Control::destinations_status() const {
+    auto status = destinations_;
+    if (parts_.feed != nullptr) status.source = parts_.feed->name();
+    return status;
+}
+
 void Control::note(const std::vector<balancer::StatusEvent>& events) {
     for (const auto& e : events) {
         core::log().warn("{} group={} uri={} status={} ({} -> {}{})", e.event_name(), e.group, e.uri, e.status(), balancer::name(e.from),
@@ -121,12 +181,17 @@ ReloadReport Control::reload() {
     }
     // With what commands changed since: a reload takes it back.
     running_.balancer = routing_.config();
+    if (parts_.feed != nullptr || next->database.destinations == ha::DestinationSource::database) {
+        next->balancer.load_balancer = running_.balancer.load_balancer;
+        next->balancer.dispatcher = running_.balancer.dispatcher;
+    }
     auto difference = changes(running_, *next);
     report.applied = std::move(difference.applied);
     report.needs_restart = std::move(difference.needs_restart);
     auto remarks = routing_.replace(std::move(next->balancer));
     report.warnings = std::move(remarks.warnings);
     report.warnings.insert(report.warnings.end(), remarks.errors.begin(), remarks.errors.end());
+    if (parts_.feed != nullptr) report.reading = parts_.feed->request();
     running_.drain_timeout = next->drain_timeout;
     if (running_.log.level != next->log.level) set_log_level(running_.log.level = next->log.level);
     parts_.stats.counts[ControlCount::reload_ok].add();

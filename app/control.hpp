@@ -8,6 +8,7 @@
 
 #include "app/command_table.hpp"
 #include "app/config.hpp"
+#include "app/destination_feed.hpp"
 #include "app/event_loop.hpp"
 #include "app/network_control.hpp"
 #include "app/operations.hpp"
@@ -30,6 +31,7 @@ struct ControlParts {
     NetworkControl* network = nullptr;  // null: no data plane (tests)
     kni::Resolver* resolver = nullptr;  // null: nobody answers for names (tests)
     kni::DnsClient* dns = nullptr;      // what the resolver asks; null: nothing to watch (tests)
+    DestinationFeed* feed = nullptr;    // null: destinations come from the configuration
 };
 
 class Control final : public Operations {
@@ -47,6 +49,8 @@ public:
 
     // Evidence from the workers, publication, the end of draining; what attach() calls every tick_interval.
     void tick();
+    // Takes what the feed brings; what attach() calls when it has something.
+    void take_destinations();
     // One line of the management socket.
     std::string answer(std::string_view request);
     void on_signal(int signal);
@@ -59,6 +63,7 @@ public:
     [[nodiscard]] std::vector<PortStatus> ports() const override;
     [[nodiscard]] std::vector<ThreadStatus> threads() const override { return parts_.threads; }
     [[nodiscard]] std::vector<NameStatus> names() const override;
+    [[nodiscard]] DestinationsStatus destinations_status() const override;
     ReloadReport reload() override;
     core::Status set_state(core::DestinationId d, balancer::State wanted) override;
     core::Status resize(std::uint32_t row_id, const std::string& resource, std::uint32_t capacity) override;
@@ -69,6 +74,8 @@ public:
 
 private:
     void resolve();
+    void take_cache();
+    void serve(const ha::DestinationTables& tables);
     void finish_draining(core::Tick now);
     void tell_workers(const WorkerCommand& command);
     void note(const std::vector<balancer::StatusEvent>& events);
@@ -78,6 +85,7 @@ private:
     Config running_;  // what is in force
     RoutingState routing_;
     CommandTable commands_;
+    DestinationsStatus destinations_;
     EventLoop* loop_ = nullptr;
     spdlog::level::level_enum level_;
     core::Tick started_;

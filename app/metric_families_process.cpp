@@ -177,6 +177,13 @@ void process_families(Families& out, const Telemetry& t) {
         .add({{"result", "ok"}}, count(ControlCount::reload_ok))
         .add({{"result", "failed"}}, count(ControlCount::reload_failed))
         .finish(out);
+    counter("sipfront_destination_readings_total", "Readings of the destinations from the database, by result.")
+        .add({{"result", "ok"}}, count(ControlCount::destinations_read))
+        .add({{"result", "failed"}}, count(ControlCount::destinations_failed))
+        .finish(out);
+    gauge("sipfront_destination_rows_skipped", "Rows of the database that cannot serve, of those in force.")
+        .add({}, static_cast<double>(t.control->destination_rows_skipped.get()))
+        .finish(out);
     counter("sipfront_snapshots_total", "Routing snapshots given to the workers.").add({}, count(ControlCount::snapshots)).finish(out);
     counter("sipfront_health_changes_total", "Changes of a host's state.").add({}, count(ControlCount::health_changes)).finish(out);
     counter("sipfront_admin_requests_total", "Management requests.").add({}, count(ControlCount::admin_requests)).finish(out);

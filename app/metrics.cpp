@@ -73,8 +73,9 @@ std::string metrics_text(const Telemetry& telemetry, const balancer::Snapshot* s
 }
 
 std::string_view name(ControlCount c) noexcept {
-    static constexpr std::string_view names[] = {"reload_ok",     "reload_failed",  "snapshots",       "health_changes",
-                                                 "bond_switches", "admin_requests", "commands_dropped"};
+    static constexpr std::string_view names[] = {"reload_ok",        "reload_failed",     "snapshots",
+                                                 "health_changes",   "bond_switches",     "admin_requests",
+                                                 "commands_dropped", "destinations_read", "destinations_failed"};
     static_assert(std::size(names) == static_cast<std::size_t>(ControlCount::count_));
     return names[static_cast<std::size_t>(c)];
 }

@@ -20,6 +20,16 @@ struct ReloadReport {
     std::vector<std::string> warnings;
     std::vector<std::string> applied;        // keys that changed
     std::vector<std::string> needs_restart;  // keys that changed and wait for one
+    std::uint64_t reading = 0;               // the request by which destinations are being read from the database; 0: they are not
+};
+
+// Destinations that come from the database.
+struct DestinationsStatus {
+    std::string source;                          // "mysql 10.77.0.120:3306"; empty: they come from the configuration
+    std::uint64_t answered = 0;                  // the last request that was answered, well or not
+    std::string error;                           // of the last reading; empty: it succeeded
+    bool from_cache = false;                     // those in force were read before this process began
+    std::vector<std::string> skipped, warnings;  // of those in force
 };
 
 // A member of the bond, or the only port.
@@ -56,6 +66,7 @@ public:
     [[nodiscard]] virtual std::uint64_t uptime_seconds() const = 0;
     [[nodiscard]] virtual std::vector<PortStatus> ports() const = 0;
     [[nodiscard]] virtual std::vector<ThreadStatus> threads() const = 0;
+    [[nodiscard]] virtual DestinationsStatus destinations_status() const = 0;
     // By host and port.
     [[nodiscard]] virtual std::vector<NameStatus> names() const = 0;
 

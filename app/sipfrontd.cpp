@@ -17,6 +17,7 @@
 #include "app/admin_server.hpp"
 #include "app/config.hpp"
 #include "app/control.hpp"
+#include "app/destination_feed.hpp"
 #include "app/metrics.hpp"
 #include "app/network_control.hpp"
 #include "app/worker.hpp"
@@ -107,6 +108,12 @@ public:
                                 .stats = resolver_stats_,
                                 .clock = [&clock] { return clock.now(); }}};
 
+        std::unique_ptr<app::DatabaseFeed> feed;
+        if (config_.database.destinations == ha::DestinationSource::database) {
+            auto started = app::DatabaseFeed::start(config_.database);
+            if (!started) return started.error();
+            feed = std::move(*started);
+        }
         app::Control control{{.config = config_,
                               .config_files = invocation_.config_files,
                               .switchboard = switchboard_,
@@ -117,7 +124,8 @@ public:
                               .clock = [&clock] { return clock.now(); },
                               .network = network->get(),
                               .resolver = &resolver,
-                              .dns = dns->get()}};
+                              .dns = dns->get(),
+                              .feed = feed.get()}};
         if (auto s = control.attach(**loop); !s) return s;
         auto admin =
             app::AdminServer::open(config_.admin.socket, **loop, [&](std::string_view request) { return control.answer(request); });

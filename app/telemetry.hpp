@@ -29,7 +29,9 @@ enum class ControlCount : std::uint8_t {
     health_changes,  // of a destination's state
     bond_switches,
     admin_requests,
-    commands_dropped,  // a worker's command mailbox was full
+    commands_dropped,   // a worker's command mailbox was full
+    destinations_read,  // from the database
+    destinations_failed,
     count_
 };
 std::string_view name(ControlCount c) noexcept;
@@ -40,6 +42,7 @@ struct ControlStats {
     core::Counter bond_active;  // index of the member that carries the traffic
     core::Counter log_lost;
     core::Counter draining;  // 0 or 1
+    core::Counter destination_rows_skipped;
     // Evidence of failure by destination id: no answer, transport error, refused probe.
     std::array<core::Counter, balancer::max_destinations> failures;
 };

@@ -249,11 +249,24 @@ INSTANTIATE_TEST_SUITE_P(
         Rule{"[[load_balancer]]\ndst_uri = \"sip:10.77.0.9;transport=tcp\"\nresources = \"pstn=1\"", "other than UDP"},
         Rule{"[[load_balancer]]\ndst_uri = \"sip:10.77.0.100\"\nresources = \"pstn=1\"", "requests would loop"},
         Rule{"[[dispatcher]]\ndestination = \"sip:10.77.0.9\"\n[[dispatcher]]\ndestination = \"sip:10.77.0.9\"", "is in set 1 twice"},
+        Rule{"database.destinations = \"database\"\nload_balancer = []\ndispatcher = []", "is \"database\", and there is none"},
+        Rule{"database = { engine = \"sqlite\", destinations = \"database\" }", "load_balancer: has rows"},
+        Rule{"database = { engine = \"sqlite\", path = \"\" }", "database.path: is empty"},
+        Rule{"database = { engine = \"mysql\", hosts = [] }", "database.hosts: is empty"},
+        Rule{"database = { engine = \"mysql\", hosts = [\"db1:x\"] }", "\"db1:x\" is not a host"},
+        Rule{"database = { engine = \"mysql\", name = \"a`b\" }", "not a database's name"},
+        Rule{"database = { engine = \"mysql\", password = \"a\", password_file = \"b\" }", "is given beside"},
         Rule{"overload.retry_after_min = \"11s\"", "is 11s, above retry_after_max (10s)"},
         Rule{"overload.target_delay = \"2s\"", "overload.target_delay: 2s is out of range"},
         Rule{"overload.emergency = [\"sip:112@x\"]", "neither the user of a URI"},
         Rule{"overload.resource_priority = [\"ets\"]", "not a namespace and a priority"},
         Rule{"metrics.listen = \"10.77.0.101:0\"", "is not understood"}, Rule{"admin.socket = \"\"", "not a path"}));
+
+TEST(Config, DestinationsOfTheDatabaseNeedNoRows) {
+    const auto c = good_with("load_balancer = []\ndispatcher = []\ndatabase = { engine = \"mysql\", destinations = \"database\" }");
+    EXPECT_EQ(c.database.destinations, ha::DestinationSource::database);
+    EXPECT_EQ(c.database.engine, ha::DatabaseEngine::mysql);
+}
 
 TEST(Config, DescribeReadsBackToTheSame) {
     const auto c =

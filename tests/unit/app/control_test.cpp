@@ -274,6 +274,162 @@ TEST_F(ControlTest, AnswersManagement) {
     EXPECT_EQ(control_stats_.counts[ControlCount::admin_requests].get(), 2U);
 }
 
+// A database whose answers the test gives.
+struct FakeFeed final : DestinationFeed {
+    std::uint64_t request() override { return ++requests; }
+    std::optional<Answer> take() override { return std::exchange(next, std::nullopt); }
+    std::string name() const override { return "fake"; }
+    void bring(const std::vector<std::string>& hosts) {
+        ha::DestinationTables tables;
+        std::uint32_t id = 0;
+        for (const auto& uri : hosts) {
+            tables.load_balancer.push_back({++id, 1, uri, "pstn=8", {}, "", ""});
+            ha::DispatcherEntry gateway;
+            gateway.id = id;
+            gateway.setid = 1;
+            gateway.destination = uri;
+            tables.dispatcher.push_back(gateway);
+        }
+        next.emplace(Answer{requests, std::move(tables)});
+    }
+    void fail(const std::string& what) { next.emplace(Answer{requests, core::Error{what}}); }
+
+    std::uint64_t requests = 1;
+    std::optional<Answer> next;
+};
+
+class ControlWithDatabase : public ControlTest {
+protected:
+    ControlWithDatabase() {
+        cache_ = directory_ + "/destinations.json";
+        toml_ =
+            "data_plane = { ports = [\"net_null0\"], workers = 2 }\nkernel.addresses = [\"10.77.0.101/24\"]\n"
+            "database = { engine = \"mysql\", destinations = \"database\", destination_cache = \"" +
+            cache_ + "\" }\n";
+        write(toml_);
+        restart();
+    }
+    void restart() {
+        control_.reset();
+        config_ = std::move(*load_config({file_}));
+        control_.emplace(ControlParts{.config = config_,
+                                      .config_files = {file_},
+                                      .switchboard = switchboard_,
+                                      .snapshots = snapshots_,
+                                      .telemetry = {},
+                                      .stats = control_stats_,
+                                      .threads = {},
+                                      .clock = [this] { return now_; },
+                                      .network = nullptr,
+                                      .resolver = &resolver_,
+                                      .dns = nullptr,
+                                      .feed = &feed_});
+    }
+    void bring(const std::vector<std::string>& hosts) {
+        feed_.bring(hosts);
+        control_->take_destinations();
+    }
+    std::vector<std::string> hosts() {
+        std::vector<std::string> all;
+        for (const auto& d : snapshot().destinations())
+            if (d.identity.kind == balancer::Kind::load_balancer && d.phase == balancer::Phase::live) all.push_back(d.uri);
+        return all;
+    }
+
+    FakeFeed feed_;
+    std::string cache_, toml_;
+};
+
+TEST_F(ControlWithDatabase, StartsWithoutHostsAndTakesThemWhenTheyCome) {
+    EXPECT_THAT(hosts(), IsEmpty());
+    control_->take_destinations();
+    EXPECT_THAT(hosts(), IsEmpty()) << "nothing has come yet";
+    bring({"sip:10.77.0.103", "sip:10.77.0.104"});
+    EXPECT_THAT(hosts(), ElementsAre("sip:10.77.0.103:5060", "sip:10.77.0.104:5060"));
+    EXPECT_EQ(call("lb_list")["result"]["Destinations"].size(), 2U);
+    EXPECT_EQ(call("db_status")["result"]["source"], "fake");
+}
+
+TEST_F(ControlWithDatabase, StatesOfHostsThatStayAreKept) {
+    bring({"sip:10.77.0.103", "sip:10.77.0.104"});
+    EXPECT_EQ(call("lb_status", positional(2, 0))["result"], "OK");
+    const auto before = host(1).id;
+    bring({"sip:10.77.0.105", "sip:10.77.0.104"});
+    EXPECT_THAT(hosts(), ElementsAre("sip:10.77.0.105:5060", "sip:10.77.0.104:5060"));
+    EXPECT_EQ(host(1).id, before);
+    EXPECT_EQ(host(1).state, balancer::State::disabled) << "by group and URI, whatever its row's number";
+}
+
+TEST_F(ControlWithDatabase, AReadingThatFailsLeavesTheRunningSet) {
+    bring({"sip:10.77.0.103"});
+    const auto report = control_->reload();
+    EXPECT_EQ(report.reading, 2U);
+    EXPECT_THAT(report.applied, IsEmpty());
+    EXPECT_THAT(hosts(), ElementsAre("sip:10.77.0.103:5060")) << "until the database answers";
+    feed_.fail("it stands still");
+    control_->take_destinations();
+    EXPECT_THAT(hosts(), ElementsAre("sip:10.77.0.103:5060"));
+    EXPECT_EQ(control_stats_.counts[ControlCount::destinations_failed].get(), 1U);
+    auto status = call("db_status")["result"];
+    EXPECT_EQ(status["error"], "it stands still");
+    EXPECT_EQ(status["answered"], 2);
+    EXPECT_EQ(call("lb_reload")["result"]["reading"], 3);
+    bring({"sip:10.77.0.104"});
+    status = call("db_status")["result"];
+    EXPECT_EQ(status["error"], "");
+    EXPECT_EQ(status["answered"], 3);
+    EXPECT_EQ(control_stats_.counts[ControlCount::destinations_read].get(), 2U);
+}
+
+TEST_F(ControlWithDatabase, RowsThatCannotServeAreNamedAndTheOthersDo) {
+    bring({"sip:10.77.0.103", "sip:10.77.0.101", "sip:10.77.0.103"});
+    EXPECT_THAT(hosts(), ElementsAre("sip:10.77.0.103:5060"));
+    const auto skipped = call("db_status")["result"]["skipped"];
+    ASSERT_EQ(skipped.size(), 4U) << skipped.dump();
+    EXPECT_THAT(skipped[0].get<std::string>(), HasSubstr("load_balancer row 2, dst_uri: \"sip:10.77.0.101\" is a listener of ours"));
+    EXPECT_THAT(skipped.dump(), HasSubstr("load_balancer row 3, dst_uri"));
+    EXPECT_EQ(control_stats_.destination_rows_skipped.get(), 4U);
+}
+
+TEST_F(ControlWithDatabase, WhatWasReadBeforeServesUntilTheDatabaseAnswers) {
+    std::ofstream{cache_} << R"({"load_balancer":[{"id":1,"group_id":1,"dst_uri":"sip:10.77.0.109","resources":"pstn=4","probe_mode":null,)"
+                             R"("attrs":"","description":""}],"dispatcher":[]})";
+    restart();
+    EXPECT_THAT(hosts(), ElementsAre("sip:10.77.0.109:5060"));
+    EXPECT_EQ(call("db_status")["result"]["from_cache"], true);
+    feed_.fail("down");
+    control_->take_destinations();
+    EXPECT_THAT(hosts(), ElementsAre("sip:10.77.0.109:5060"));
+    bring({"sip:10.77.0.103"});
+    EXPECT_THAT(hosts(), ElementsAre("sip:10.77.0.103:5060"));
+    EXPECT_EQ(call("db_status")["result"]["from_cache"], false);
+}
+
+TEST_F(ControlWithDatabase, ResizeLastsUntilTheNextReading) {
+    bring({"sip:10.77.0.103"});
+    EXPECT_EQ(call("lb_resize", positional(1, "pstn", 5))["result"], "OK");
+    const auto pstn = snapshot().call_resources().first();
+    EXPECT_EQ((*host(0).load)[pstn].read().capacity, 5U);
+    bring({"sip:10.77.0.103"});
+    EXPECT_EQ((*host(0).load)[pstn].read().capacity, 8U);
+}
+
+TEST_F(ControlWithDatabase, GoingBackToTheConfigurationTakesARestart) {
+    bring({"sip:10.77.0.103"});
+    write(two_hosts);
+    const auto report = control_->reload();
+    EXPECT_THAT(report.needs_restart, Contains("database.destinations"));
+    EXPECT_THAT(hosts(), ElementsAre("sip:10.77.0.103:5060"));
+}
+
+TEST_F(ControlTest, GoingToTheDatabaseTakesARestart) {
+    write(two_hosts.substr(0, two_hosts.find("[[")) + "[database]\nengine = \"mysql\"\ndestinations = \"database\"\n");
+    const auto report = control_->reload();
+    EXPECT_THAT(report.errors, IsEmpty());
+    EXPECT_THAT(report.needs_restart, Contains("database.destinations"));
+    EXPECT_EQ(snapshot().calls().size(), 2U) << "those of the configuration stay";
+}
+
 TEST_F(ControlTest, RunsInTheLoop) {
     auto loop = std::move(*EventLoop::create());
     // SIGHUP and the like must be blocked wherever they may arrive.

@@ -45,6 +45,7 @@ public:
     std::vector<PortStatus> ports() const override { return {{"net_a", true, true, false}, {"net_b", false, true, true}}; }
     std::vector<ThreadStatus> threads() const override { return {{"worker 0", 0}, {"worker 1", 1}, {"control", -1}}; }
     std::vector<NameStatus> names() const override { return known_names; }
+    DestinationsStatus destinations_status() const override { return destinations_from; }
     ReloadReport reload() override {
         ++reloads;
         return report;
@@ -82,6 +83,7 @@ public:
     std::unique_ptr<const balancer::Snapshot> current;
     Telemetry view;
     ReloadReport report;
+    DestinationsStatus destinations_from;
     int reloads = 0;
     spdlog::level::level_enum level = spdlog::level::info;
     bool drained = false;
