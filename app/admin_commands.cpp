@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <utility>
 
 #include "app/statistics.hpp"
 #include "balancer/destination_uri.hpp"
@@ -275,6 +277,65 @@ CommandResult resolver(const Operations& ops) {
     return Json{{"Names", std::move(names)}, {"Counts", std::move(counts)}};
 }
 
+// As OpenSIPS lists a dialog, and what it does not know of.
+Json dialog_row(const DialogStatus& d, const std::vector<DestinationView>& all) {
+    const auto host = std::ranges::find(all, d.destination, &DestinationView::id);
+    return {{"ID", std::to_string(d.id)},
+            {"state", static_cast<int>(d.state)},
+            {"timestart", d.start},
+            {"timeout", d.timeout},
+            {"callid", d.call_id},
+            {"from_uri", d.from_uri},
+            {"to_uri", d.to_uri},
+            {"caller_tag", d.from_tag},
+            {"caller_contact", d.caller_contact},
+            {"caller_cseq", d.caller_cseq},
+            {"caller_route_set", d.caller_route_set},
+            {"CALLEES", Json::array({{{"callee_tag", d.to_tag},
+                                      {"callee_contact", d.callee_contact},
+                                      {"callee_cseq", d.callee_cseq},
+                                      {"callee_route_set", d.callee_route_set}}})},
+            {"worker", d.worker},
+            {"destination", host == all.end() ? "" : host->uri},
+            {"counted", d.counted},
+            {"host", d.host.to_string()},
+            {"client", d.client.to_string()},
+            {"caller_in_cluster", d.caller_in_cluster}};
+}
+
+CommandResult dlg_list(Operations& ops, const Arguments& a) {
+    constexpr std::uint32_t most = 1'000;
+    std::uint32_t index = 0, count = 100;
+    const bool by_call = a.has("callid") && a.has("from_tag");
+    if (a.has("callid") && !by_call) return bad_value("callid goes with from_tag");
+    for (auto [name, value] : {std::pair{"index", &index}, std::pair{"counter", &count}}) {
+        if (!a.has(name)) continue;
+        const auto n = a.number(name);
+        if (!n) return bad_value(std::string{name} + " is no number");
+        *value = *n;
+    }
+    if (count > most) return bad_value("counter is at most " + std::to_string(most) + "; go on with index");
+    const auto found = by_call ? ops.dialogs_of(a.text("callid"), a.text("from_tag")) : ops.dialogs(index, count);
+    if (!found) return CommandError{503, found.error().what};
+    if (by_call && found->empty()) return not_found("no such dialog");
+    const auto all = destinations(ops.snapshot());
+    Json list = Json::array();
+    for (const auto& d : *found) list.push_back(dialog_row(d, all));
+    const auto total_now = total(ops.telemetry(), [](const WorkerStats& s) { return s.proxy.dialogs.get(); });
+    return Json{{"count", total_now}, {"Dialogs", std::move(list)}};
+}
+
+CommandResult dlg_end_dlg(Operations& ops, const Arguments& a) {
+    const auto text = a.text("dialog_id");
+    std::uint64_t id = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (error != std::errc{} || end != text.data() + text.size()) return bad_value("dialog_id is the number that dlg_list shows as ID");
+    const auto ended = ops.end_dialog(id);
+    if (!ended) return CommandError{503, ended.error().what};
+    if (!*ended) return not_found("no answered call has this id");
+    return Json("OK");
+}
+
 CommandResult status(const Operations& ops) {
     const auto& t = ops.telemetry();
     const auto sum = [&](auto field) { return total(t, [&](const WorkerStats& s) { return (s.proxy.*field).get(); }); };
@@ -323,6 +384,14 @@ void add_balancer_commands(CommandTable& t, Operations& ops) {
 void add_admin_commands(CommandTable& t, Operations& ops) {
     add_balancer_commands(t, ops);
     t.add({"dlg_counts", {}, {}, "dialogs of each worker", [&ops](const Arguments&) { return dialog_counts(ops); }});
+    t.add({"dlg_list",
+           {},
+           {"callid", "from_tag", "index", "counter"},
+           "dialogs: one by Call-ID and From tag, or so many (100) from an index on",
+           [&ops](const Arguments& a) { return dlg_list(ops, a); }});
+    t.add({"dlg_end_dlg", {"dialog_id"}, {}, "end a call: BYE to both sides", [&ops](const Arguments& a) { return dlg_end_dlg(ops, a); }});
+    t.alias("dialog:list", "dlg_list");
+    t.alias("dialog:end", "dlg_end_dlg");
     t.add({.name = "get_statistics",
            .required = {"statistics"},
            .optional = {},

@@ -54,6 +54,8 @@ void Control::tick() {
     note(routing_.settle(now));
     if (parts_.network != nullptr) parts_.network->tick(now);
     if (parts_.resolver != nullptr) resolve();
+    if (parts_.keeper != nullptr) parts_.keeper->tick(parts_.snapshots.current());
+    std::erase_if(unanswered_, [](const auto& q) { return q->done.load(std::memory_order_acquire); });
     parts_.stats.log_lost.set(core::log_lost());
     if (draining_) finish_draining(now);
 }

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "app/command_table.hpp"
 #include "app/config.hpp"
 #include "app/destination_feed.hpp"
+#include "app/dialog_keeper.hpp"
 #include "app/event_loop.hpp"
 #include "app/network_control.hpp"
 #include "app/operations.hpp"
@@ -28,10 +30,12 @@ struct ControlParts {
     ControlStats& stats;
     std::vector<ThreadStatus> threads;
     std::function<core::Tick()> clock;
-    NetworkControl* network = nullptr;  // null: no data plane (tests)
-    kni::Resolver* resolver = nullptr;  // null: nobody answers for names (tests)
-    kni::DnsClient* dns = nullptr;      // what the resolver asks; null: nothing to watch (tests)
-    DestinationFeed* feed = nullptr;    // null: destinations come from the configuration
+    NetworkControl* network = nullptr;         // null: no data plane (tests)
+    kni::Resolver* resolver = nullptr;         // null: nobody answers for names (tests)
+    kni::DnsClient* dns = nullptr;             // what the resolver asks; null: nothing to watch (tests)
+    DialogKeeper* keeper = nullptr;            // null: dialogs are kept nowhere else
+    const core::Steering* steering = nullptr;  // null: no dialog is found by its Call-ID (tests)
+    DestinationFeed* feed = nullptr;           // null: destinations come from the configuration
 };
 
 class Control final : public Operations {
@@ -64,6 +68,9 @@ public:
     [[nodiscard]] std::vector<ThreadStatus> threads() const override { return parts_.threads; }
     [[nodiscard]] std::vector<NameStatus> names() const override;
     [[nodiscard]] DestinationsStatus destinations_status() const override;
+    core::Result<std::vector<DialogStatus>> dialogs(std::uint32_t index, std::uint32_t count) override;
+    core::Result<std::vector<DialogStatus>> dialogs_of(const std::string& call_id, const std::string& from_tag) override;
+    core::Result<bool> end_dialog(std::uint64_t id) override;
     ReloadReport reload() override;
     core::Status set_state(core::DestinationId d, balancer::State wanted) override;
     core::Status resize(std::uint32_t row_id, const std::string& resource, std::uint32_t capacity) override;
@@ -80,6 +87,7 @@ private:
     void tell_workers(const WorkerCommand& command);
     void note(const std::vector<balancer::StatusEvent>& events);
     void finish() noexcept;
+    bool ask(std::size_t worker, const std::shared_ptr<DialogListing>& q);
 
     ControlParts parts_;
     Config running_;  // what is in force
@@ -88,6 +96,7 @@ private:
     DestinationsStatus destinations_;
     EventLoop* loop_ = nullptr;
     spdlog::level::level_enum level_;
+    std::vector<std::shared_ptr<DialogListing>> unanswered_;  // a worker may still write to them
     core::Tick started_;
     core::Tick drain_until_{};
     bool draining_ = false;

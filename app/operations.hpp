@@ -10,8 +10,10 @@
 
 #include "app/telemetry.hpp"
 #include "balancer/health_fsm.hpp"
+#include "core/endpoint.hpp"
 #include "core/names.hpp"
 #include "core/result.hpp"
+#include "sip/dialog.hpp"
 
 namespace sipfront::app {
 
@@ -56,6 +58,21 @@ struct NameStatus {
     std::vector<core::NameTarget> targets{};
 };
 
+// A dialog as a worker told of it, with wall-clock times.
+struct DialogStatus {
+    std::uint64_t id = 0;
+    std::size_t worker = 0;
+    sip::DialogState state{};
+    std::int64_t start = 0, timeout = 0;  // s since 1970; 0: not answered, none
+    std::string call_id, from_uri, from_tag, to_uri, to_tag;
+    std::string caller_contact, callee_contact, caller_route_set, callee_route_set;
+    std::uint32_t caller_cseq = 0, callee_cseq = 0;
+    core::Endpoint host, client;
+    core::DestinationId destination = core::no_destination;
+    bool counted = false;
+    bool caller_in_cluster = false;
+};
+
 class Operations {
 public:
     virtual ~Operations() = default;
@@ -69,6 +86,12 @@ public:
     [[nodiscard]] virtual DestinationsStatus destinations_status() const = 0;
     // By host and port.
     [[nodiscard]] virtual std::vector<NameStatus> names() const = 0;
+
+    // Of all workers in turn: so many from the given place on. An error: a worker does not answer.
+    virtual core::Result<std::vector<DialogStatus>> dialogs(std::uint32_t index, std::uint32_t count) = 0;
+    virtual core::Result<std::vector<DialogStatus>> dialogs_of(const std::string& call_id, const std::string& from_tag) = 0;
+    // BYE to both sides. False: no answered call has that id.
+    virtual core::Result<bool> end_dialog(std::uint64_t id) = 0;
 
     // Reads the configuration files again.
     virtual ReloadReport reload() = 0;

@@ -18,6 +18,7 @@
 #include "app/config.hpp"
 #include "app/control.hpp"
 #include "app/destination_feed.hpp"
+#include "app/dialog_keeper.hpp"
 #include "app/metrics.hpp"
 #include "app/network_control.hpp"
 #include "app/worker.hpp"
@@ -114,17 +115,24 @@ public:
             if (!started) return started.error();
             feed = std::move(*started);
         }
+        std::unique_ptr<app::DialogKeeper> keeper;
+        if (app::DialogKeeper::wanted(config_)) {
+            keeper = std::make_unique<app::DialogKeeper>(keeper_parts(clock));
+            shared_.observers = keeper->observers();
+        }
         app::Control control{{.config = config_,
                               .config_files = invocation_.config_files,
                               .switchboard = switchboard_,
                               .snapshots = snapshots_,
-                              .telemetry = telemetry(**plane),
+                              .telemetry = telemetry(**plane, keeper.get()),
                               .stats = stats_,
                               .threads = threads(),
                               .clock = [&clock] { return clock.now(); },
                               .network = network->get(),
                               .resolver = &resolver,
                               .dns = dns->get(),
+                              .keeper = keeper.get(),
+                              .steering = &shared_.steering,
                               .feed = feed.get()}};
         if (auto s = control.attach(**loop); !s) return s;
         auto admin =
@@ -137,7 +145,11 @@ public:
             if (!server) return server.error();
             metrics = std::move(*server);
         }
-        return serve(*eal, **plane, clock, **loop);
+        if (keeper != nullptr) keeper->recover(control.snapshot());
+        auto served = serve(*eal, **plane, clock, **loop);
+        if (keeper != nullptr) keeper->stop(std::chrono::seconds{5});
+        core::log().info("sipfrontd has ended");
+        return served;
     }
 
 private:
@@ -168,8 +180,26 @@ private:
         return f;
     }
 
-    app::Telemetry telemetry(const dpdk::DataPlane& plane) const {
+    app::DialogKeeper::Parts keeper_parts(const dpdk::TscClock& clock) {
+        std::function<std::unique_ptr<ha::DialogStore>()> store;
+        if (config_.database.engine != ha::DatabaseEngine::none) store = [&db = config_.database] { return ha::make_dialog_store(db); };
+        return {.config = config_,
+                .switchboard = switchboard_,
+                .steering = shared_.steering,
+                .clock = [&clock] { return clock.now(); },
+                .told_all = [this](std::size_t worker) { return seats_[worker].stats.proxy.told_all.get(); },
+                .store = std::move(store)};
+    }
+
+    app::Telemetry telemetry(const dpdk::DataPlane& plane, const app::DialogKeeper* keeper) const {
         app::Telemetry t;
+        if (keeper != nullptr) {
+            const auto& service = keeper->service();
+            t.journal = keeper->recovery() != nullptr ? &service.stats() : nullptr;
+            for (std::uint32_t w = 0; w < workers_; ++w) t.lanes.push_back(&service.lane(w));
+            t.cdr = service.cdr_stats();
+            t.recovery = keeper->recovery();
+        }
         for (std::uint32_t w = 0; w < workers_; ++w)
             t.workers.push_back({&seats_[w].stats, &plane.counters(core::WorkerId{static_cast<std::uint8_t>(w)}), &seats_[w].occupancy});
         t.switchboard = &switchboard_;
@@ -217,7 +247,6 @@ private:
         loop.run();
         stop.store(true, std::memory_order_relaxed);
         eal.wait_all();
-        core::log().info("sipfrontd has ended");
         return core::Done{};
     }
 

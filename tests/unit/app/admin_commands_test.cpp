@@ -140,6 +140,37 @@ TEST_F(AdminCommands, TheRest) {
     EXPECT_NE(std::find(names.begin(), names.end(), "lb_list"), names.end());
 }
 
+TEST_F(AdminCommands, DialogsAreListedAsOpenSipsListsThemAndEndedByTheirId) {
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+        DialogStatus d;
+        d.id = 0x7fff'ffff'ffff'fff0 + i;
+        d.worker = i % 2;
+        d.state = sip::DialogState::confirmed;
+        d.call_id = "call-" + std::to_string(i);
+        d.from_tag = "caller";
+        d.to_tag = "callee";
+        d.callee_contact = "sip:host@10.77.0.103";
+        d.destination = daemon.destination(0).id;
+        daemon.calls.push_back(d);
+    }
+    const auto all = call("dlg_list")["Dialogs"];
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_EQ(all[0]["ID"], "9223372036854775793") << "as text: JSON's numbers lose digits";
+    EXPECT_EQ(all[0]["state"], 4);
+    EXPECT_EQ(all[0]["callid"], "call-1");
+    EXPECT_EQ(all[0]["CALLEES"][0]["callee_contact"], "sip:host@10.77.0.103");
+    EXPECT_EQ(all[0]["destination"], "sip:10.77.0.103:5060");
+    EXPECT_EQ(call("dialog:list", {{"index", 1}, {"counter", 1}})["Dialogs"][0]["callid"], "call-2");
+    EXPECT_EQ(call("dlg_list", positional("call-3", "caller"))["Dialogs"].size(), 1U);
+    EXPECT_EQ(refused("dlg_list", positional("call-9", "caller"))["code"], 404);
+    EXPECT_EQ(refused("dlg_list", positional("call-3"))["code"], invalid_params);
+    EXPECT_EQ(refused("dlg_list", {{"counter", 100'000}})["code"], invalid_params);
+    EXPECT_EQ(refused("dlg_end_dlg", positional("one"))["code"], invalid_params);
+    EXPECT_EQ(refused("dlg_end_dlg", positional("5"))["code"], 404);
+    EXPECT_EQ(call("dlg_end_dlg", positional("9223372036854775793")), "OK");
+    EXPECT_EQ(call("dlg_list")["Dialogs"].size(), 2U);
+}
+
 TEST_F(AdminCommands, OverloadShowsSharesAndVerdicts) {
     EXPECT_EQ(call("status")["overloaded"], false);
     EXPECT_TRUE(call("overload")["Requests"].empty());

@@ -46,6 +46,20 @@ public:
     std::vector<ThreadStatus> threads() const override { return {{"worker 0", 0}, {"worker 1", 1}, {"control", -1}}; }
     std::vector<NameStatus> names() const override { return known_names; }
     DestinationsStatus destinations_status() const override { return destinations_from; }
+    core::Result<std::vector<DialogStatus>> dialogs(std::uint32_t index, std::uint32_t count) override {
+        std::vector<DialogStatus> some;
+        for (std::size_t i = index; i < calls.size() && some.size() < count; ++i) some.push_back(calls[i]);
+        return some;
+    }
+    core::Result<std::vector<DialogStatus>> dialogs_of(const std::string& call_id, const std::string& from_tag) override {
+        std::vector<DialogStatus> some;
+        for (const auto& d : calls)
+            if (d.call_id == call_id && d.from_tag == from_tag) some.push_back(d);
+        return some;
+    }
+    core::Result<bool> end_dialog(std::uint64_t id) override {
+        return std::erase_if(calls, [&](const DialogStatus& d) { return d.id == id; }) != 0;
+    }
     ReloadReport reload() override {
         ++reloads;
         return report;
@@ -77,6 +91,7 @@ public:
     ControlStats control;
     kni::ResolverStats resolved;
     std::vector<NameStatus> known_names;
+    std::vector<DialogStatus> calls;
     balancer::BalancerConfig config;
     balancer::Registry registry{2};
     balancer::HealthBoard health;
