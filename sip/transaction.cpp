@@ -38,6 +38,7 @@ namespace {
 // Of a branch with the magic cookie. Keyed as a whole: two requests that met here would be taken for one.
 [[gnu::always_inline]] inline std::uint64_t cookie_key(const core::SipKey& key, std::string_view wire, const TopVia& via,
                                                        std::string_view branch, Method as, std::string_view unknown_name) noexcept {
+    branch.remove_prefix(magic_cookie.size());  // it may be written in any case, and says no more than that it is there
     core::SipHasher13 h{key};
     h.update_u64((std::uint64_t{branch.size()} << 48) | (std::uint64_t{via.host.len} << 32) | (std::uint64_t{via.port} << 8) |
                  static_cast<std::uint64_t>(as));

@@ -125,6 +125,20 @@ TEST(Matching, ACancelBelongsToItsInviteAlone_Rfc3261_9_2) {
     EXPECT_EQ(world.picks(0) + world.picks(1) + world.picks(2) + world.picks(3), 1U) << "a CANCEL is never balanced";
 }
 
+TEST(Matching, TheCaseOfTheMagicCookieDoesNotMatter_Rfc3261_7_3_1) {
+    World world;
+    const auto invite = only(world.receive(request({.branch = "z9hG4bKone"}), client_a), "INVITE");
+    world.receive(response(invite.text, 180, "Ringing"), invite.flow.remote);
+    EXPECT_EQ(status_of(world.receive(request({.branch = "Z9HG4BKone"}), client_a)), 180) << "a repetition";
+    EXPECT_EQ(status_of(world.receive(request({.method = "CANCEL", .branch = "z9hg4bkONE"}), client_a)), 481) << "behind it each letter counts";
+    const auto cancelled = world.receive(request({.method = "CANCEL", .branch = "z9HG4bkone"}), client_a);
+    EXPECT_EQ(how_many(cancelled, "SIP/2.0 200"), 1U);
+    EXPECT_EQ(how_many(cancelled, "CANCEL"), 1U);
+    world.receive(response(invite.text, 487, "Request Terminated"), invite.flow.remote);
+    world.receive(request({.method = "ACK", .to_tag = "callee", .branch = "Z9hg4bKone"}), client_a);
+    EXPECT_EQ(how_many(world.advance(4s), "SIP/2.0 487"), 0U) << "the ACK has been found";
+}
+
 TEST(Matching, TheCancelOfAReinviteFollowsItsRouteSet_Rfc3261_16_10) {
     World world;
     const auto call = establish(world);
