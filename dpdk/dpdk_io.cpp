@@ -187,6 +187,7 @@ void DpdkIo::lend(core::Outbox& out) noexcept {
     for (auto missing = out.large_missing(); missing > 0; --missing) {
         auto* m = rte_pktmbuf_alloc(plane_.pools().large(worker_));
         if (m == nullptr) break;
+        m->data_off = Pools::large_headroom;
         out.lend_large(room_of(m));
     }
 }

@@ -85,6 +85,7 @@ private:
     void encode(const core::OutDatagram& d) noexcept;
     [[nodiscard]] std::uint16_t path_mtu(const core::OutDatagram& d, std::size_t length) const noexcept;
     void encode_fragments(rte_mbuf* m, const FrameAddresses& addresses, const NextHop& hop, std::uint16_t mtu) noexcept;
+    rte_mbuf* in_small_buffer(rte_mbuf* large) noexcept;
     NextHop resolve(const core::IpAddress& destination) noexcept;
     void dispatch(rte_mbuf* m, const NextHop& hop) noexcept;
     void stage(rte_mbuf* m) noexcept;

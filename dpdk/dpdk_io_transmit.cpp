@@ -38,6 +38,10 @@ void DpdkIo::encode(const core::OutDatagram& d) noexcept {
     const FrameAddresses addresses{mac_, hop.mac, d.flow.local, d.flow.remote};
     const auto length = ip_header_length(family) + udp_header + d.length;
     if (const auto mtu = path_mtu(d, length); length > mtu) return encode_fragments(m, addresses, hop, mtu);
+    if (rte_pktmbuf_headroom(m) < RTE_PKTMBUF_HEADROOM) {
+        m = in_small_buffer(m);
+        if (m == nullptr) return;
+    }
     const EncodeOptions options{.checksum_offload = offloads_.tx_checksum, .ip_id = ip_id_++};
     prepend(m, encode_headers(payload_of(m), addresses, options));
     if (offloads_.tx_checksum) {
@@ -52,6 +56,20 @@ void DpdkIo::encode(const core::OutDatagram& d) noexcept {
 std::uint16_t DpdkIo::path_mtu(const core::OutDatagram& d, std::size_t length) const noexcept {
     if (length <= least_path_mtu(core::Family::ipv4) || !paths_.any(now_)) return mtu_;
     return std::min(mtu_, paths_.find(d.flow.remote.address, now_));
+}
+
+// A message that fits a packet after all, though its writer could not know: out of its large buffer, where the headers find no room.
+rte_mbuf* DpdkIo::in_small_buffer(rte_mbuf* large) noexcept {
+    auto* small = rte_pktmbuf_alloc(plane_.pools().small(worker_));
+    const auto text = payload_of(large);
+    auto* to = small != nullptr ? rte_pktmbuf_append(small, static_cast<std::uint16_t>(text.size())) : nullptr;
+    if (to == nullptr) {
+        rte_pktmbuf_free(small);
+        return drop(large, Drop::no_mbuf), nullptr;
+    }
+    rte_memcpy(to, text.data(), text.size());
+    rte_pktmbuf_free(large);
+    return small;
 }
 
 // Copies: the pieces need headers of their own, and a message beyond the MTU is rare.

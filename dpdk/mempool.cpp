@@ -27,7 +27,8 @@ core::Result<Pools> Pools::create(const PoolOptions& options) {
     }
     // Headroom, then a whole packet of the MTU behind its Ethernet header and tags, or a message before its headers are put in front.
     const std::uint32_t room = RTE_PKTMBUF_HEADROOM + std::max<std::uint32_t>(small_room, options.mtu + 32U);
-    const std::uint32_t wide = std::min<std::uint32_t>(RTE_PKTMBUF_HEADROOM + large_room, UINT16_MAX);
+    constexpr std::uint32_t wide = large_headroom + large_room;
+    static_assert(wide <= UINT16_MAX);
     for (std::uint32_t w = 0; w < options.workers; ++w) {
         const auto node = pools.node_[w];
         if (pools.small_[node] != nullptr) continue;

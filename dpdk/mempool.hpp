@@ -25,9 +25,12 @@ struct PoolOptions {
 // Owns the pools. Created before the ports and destroyed after them, by the same thread.
 class Pools {
 public:
-    // Payload octets of a packet-sized buffer and of a large one, behind a headroom of 128.
+    // Payload octets of a packet-sized buffer, behind a headroom of 128, and of a large one.
     static constexpr std::uint32_t small_room = 2048;
     static constexpr std::uint32_t large_room = 65'507;  // the largest UDP payload over IPv4
+    // Of a large buffer, which has no more than 65,535 octets in all: the UDP header finds room in it. A message that needs such a buffer
+    // leaves in fragments, each with its headers in a buffer of its own.
+    static constexpr std::uint32_t large_headroom = 28;
 
     static core::Result<Pools> create(const PoolOptions& options);
     Pools(Pools&& other) noexcept;

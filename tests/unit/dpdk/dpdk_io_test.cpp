@@ -231,6 +231,30 @@ TEST_F(DpdkIoTest, ALargeMessageLeavesInFragmentsThatMakeItUp) {
     EXPECT_EQ(io->counters().tx_fragmented.get(), 2U);
 }
 
+TEST_F(DpdkIoTest, TheLongestDatagramLeavesInFragments_Rfc3261_18_1_1) {
+    std::string text(Pools::large_room, 'x');
+    for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('A' + i % 50);
+    send(text, "10.77.0.100:5060", "10.77.0.2:5060");
+    io->transmit(out);
+    std::string udp;
+    for (const auto& piece : bench.wire.sent()) udp.append(piece.begin() + 34, piece.end());
+    EXPECT_EQ(udp.substr(8), text);
+    io->lend(out);
+    EXPECT_TRUE(out.reserve(Pools::large_room + 1).empty());
+}
+
+TEST_F(DpdkIoTest, AShortMessageInALargeBufferLeavesInOnePacket) {
+    const auto room = out.reserve(3000);
+    ASSERT_GE(room.size(), 3000U);
+    std::fill_n(room.begin(), 100, 'x');
+    out.commit(100, {.local = endpoint("10.77.0.100:5060"), .remote = endpoint("10.77.0.2:5060")});
+    io->transmit(out);
+    const auto sent = bench.wire.sent();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_TRUE(udp_checksum_ok(sent[0], decode(sent[0], {})));
+    EXPECT_EQ(std::string(sent[0].begin() + 42, sent[0].end()), std::string(100, 'x'));
+}
+
 TEST_F(DpdkIoTest, ReadsAndSendsIpv6) {
     bench.publish_neighbours({{ip("fd77::2"), peer_mac}});
     auto u = request();
