@@ -217,7 +217,8 @@ private:
         DialogHandle dialog{};
         bool record_route = false;
         bool path = false;
-        bool caller_in_cluster = false;
+        bool caller_in_cluster = false;  // its sender is on the host's side
+        bool symmetric = false;          // the client is reached at its flow alone
         bool by_flow = false;            // along a flow token
         bool to_holder = false;          // to the host that holds the dialog the INVITE names
         bool follow_next_route = false;  // the next hop is the first foreign Route
@@ -275,9 +276,16 @@ private:
     // --- proxy_forward.cpp
     enum class Forwarded : std::uint8_t { sent, too_large, no_room };
     Forwarded forward(Request& r, const NextHop& hop, Transaction* t);
-    // `in`: where the request came from, when it is to be record-routed; nullptr for a Via alone.
-    std::string_view make_top(const core::Flow& out, std::string_view branch, const Dialog* d, const core::Flow* in,
-                              const CallIdentity& call, std::string_view caller_tag);
+    // What the Record-Route of a request says, besides where it goes.
+    struct Recorded {
+        const core::Flow& in;  // where it came from
+        bool sender_in_cluster;
+        bool symmetric;
+        DialogHandle dialog;
+    };
+    // `recorded`: nullptr for a Via alone.
+    std::string_view make_top(const core::Flow& out, std::string_view branch, const Recorded* recorded, const CallIdentity& call,
+                              std::string_view sender_tag);
     // Via and our Path, for a REGISTER that came by `client`.
     std::string_view make_register_top(const core::Flow& out, std::string_view branch, const core::Flow& client);
     std::string_view request_uri_of(std::string_view text);
@@ -304,6 +312,7 @@ private:
 
     // --- proxy_dialog.cpp
     DialogHandle open_dialog(const Request& r, const NextHop& hop);
+    [[nodiscard]] bool is_symmetric(const Request& r, const NextHop& hop, std::string_view contact) const noexcept;
     void note_in_dialog(Request& r, Dialog& d);
     void confirm_dialog(Transaction& t, const Message& m, core::Tick now);
     void settle_dialog(Transaction& t, int status, core::Tick now);

@@ -11,10 +11,8 @@ DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
     DialogTexts texts{};
     texts[index_of(DialogText::call_id)] = m.call_id();
     texts[index_of(DialogText::caller_tag)] = m.from_tag();
-    const auto* contact = m.first(HeaderId::contact);
-    std::optional<NameAddr> name_addr;
-    if (contact != nullptr && (name_addr = parse_name_addr(m.at(contact->value))))
-        texts[index_of(DialogText::caller_contact)] = name_addr->uri;
+    if (const auto* contact = m.first(HeaderId::contact))
+        if (const auto name_addr = parse_name_addr(m.at(contact->value))) texts[index_of(DialogText::caller_contact)] = name_addr->uri;
     // Record-Route values below ours lie between us and the caller: what the callee's requests follow behind us.
     if (const auto* rr = m.first(HeaderId::record_route)) {
         TextBuilder b{scratch_.take(1024)};
@@ -34,26 +32,29 @@ DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
     d->caller_cseq = m.cseq().number;
     d->host = hop.caller_in_cluster ? r.in : hop.out;
     d->client = hop.caller_in_cluster ? hop.out : r.in;
-    if (!hop.caller_in_cluster) {
-        // A client whose Via or Contact does not show the address its packets come from sits behind a NAT. A carrier does not: its
-        // private addresses are those of the interconnection.
-        const auto hides = [&](std::string_view shown) {
-            const auto uri = parse_uri(shown);
-            if (!uri || r.client.is(uri->host, r.in.remote.address)) return false;
-            const auto address = uri->address();
-            return address && address->is_private();
-        };
-        d->symmetric = core::is_reliable(r.in.transport) ||
-                       (r.in.zone == core::Zone::outside &&
-                        (!r.client.is(m.at(m.top_via().host), r.in.remote.address) || (name_addr && hides(name_addr->uri))));
-    } else {
-        // Along a flow token, unless the Request-URI shows that very flow: then a later Contact may move the client.
-        const auto shown = numeric_target(r.uri);
-        d->symmetric = core::is_reliable(hop.out.transport) || (hop.by_flow && (!shown || shown->remote != hop.out.remote));
-    }
+    d->symmetric = is_symmetric(r, hop, texts[index_of(DialogText::caller_contact)]);
     ++early_dialogs_;
     count(ProxyEvent::dialog_created);
     return handle;
+}
+
+// Whether in-dialog requests reach the client where its packets come from, whatever its Contact says. `contact`: the sender's.
+bool Proxy::is_symmetric(const Request& r, const NextHop& hop, std::string_view contact) const noexcept {
+    if (hop.caller_in_cluster) {
+        // Along a flow token, unless the Request-URI shows that very flow: then a later Contact may move the client.
+        const auto shown = numeric_target(r.uri);
+        return core::is_reliable(hop.out.transport) || (hop.by_flow && (!shown || shown->remote != hop.out.remote));
+    }
+    // A client whose Via or Contact does not show the address its packets come from sits behind a NAT. A carrier does not: its
+    // private addresses are those of the interconnection.
+    const auto hides = [&] {
+        const auto uri = parse_uri(contact);
+        if (!uri || r.client.is(uri->host, r.in.remote.address)) return false;
+        const auto address = uri->address();
+        return address && address->is_private();
+    };
+    return core::is_reliable(r.in.transport) ||
+           (r.in.zone == core::Zone::outside && (!r.client.is(r.m.at(r.m.top_via().host), r.in.remote.address) || hides()));
 }
 
 void Proxy::confirm_dialog(Transaction& t, const Message& m, core::Tick now) {

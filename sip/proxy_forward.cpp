@@ -41,36 +41,31 @@ bool Proxy::transmit(std::string_view bytes, const core::Flow& to) {
 
 // Via, and Record-Route where the request makes a dialog: one value, or two where transport, family or socket change
 // between its two sides (RFC 5658), the outgoing side's on top.
-std::string_view Proxy::make_top(const core::Flow& out, std::string_view branch, const Dialog* d, const core::Flow* in,
-                                 const CallIdentity& call, std::string_view caller_tag) {
+std::string_view Proxy::make_top(const core::Flow& out, std::string_view branch, const Recorded* recorded, const CallIdentity& call,
+                                 std::string_view sender_tag) {
     constexpr std::size_t room = 1024;
     auto span = scratch_.take(room);
     if (span.empty()) return {};
     TextBuilder b{span};
     const auto* outgoing = sockets_.of(out);
-    const auto* incoming = in != nullptr ? sockets_.of(*in) : nullptr;
-    if (outgoing == nullptr || (in != nullptr && incoming == nullptr)) return {};
+    const auto* incoming = recorded != nullptr ? sockets_.of(recorded->in) : nullptr;
+    if (outgoing == nullptr || (recorded != nullptr && incoming == nullptr)) return {};
     b << outgoing->via << branch << "\r\n";
-    if (in != nullptr) {
+    if (recorded != nullptr) {
         RouteCookie c;
         c.node = config_.node;
-        if (d != nullptr) {
-            c.caller_in_cluster = d->caller_in_cluster;
-            c.symmetric = d->symmetric;
-            c.dialog = dialogs_.handle_of(*d);
-        } else {
-            c.caller_in_cluster = in->zone == core::Zone::cluster;
-            c.symmetric = core::is_reliable(in->transport);
-        }
-        const auto& host = c.caller_in_cluster ? *in : out;
-        const auto& client = c.caller_in_cluster ? out : *in;
+        c.caller_in_cluster = recorded->sender_in_cluster;
+        c.symmetric = recorded->symmetric;
+        c.dialog = recorded->dialog;
+        const auto& host = c.caller_in_cluster ? recorded->in : out;
+        const auto& client = c.caller_in_cluster ? out : recorded->in;
         c.host = host.remote;
         c.host_transport = host.transport;
         c.client = client.remote;
         c.client_transport = client.transport;
         c.connection = client.connection;
-        const auto cookie = make_cookie(c, call, caller_tag, keys_);
-        const auto ftag = config_.append_fromtag && is_plain(caller_tag) ? caller_tag : std::string_view{};
+        const auto cookie = make_cookie(c, call, sender_tag, keys_);
+        const auto ftag = config_.append_fromtag && is_plain(sender_tag) ? sender_tag : std::string_view{};
         write_record_route(b, *outgoing, cookie.view(), ftag);
         if (incoming != outgoing) write_record_route(b, *incoming, cookie.view(), ftag);
     }
@@ -124,9 +119,9 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     if (t != nullptr) branch.transaction = transactions_.handle_of(*t);
     const auto text = make_branch(branch, {r.call, m.cseq().number, m.at(m.top_via().branch)}, keys_);
 
-    const auto top =
-        hop.path ? make_register_top(hop.out, text.view(), r.in)
-                 : make_top(hop.out, text.view(), dialogs_.get(hop.dialog), hop.record_route ? &r.in : nullptr, r.call, m.from_tag());
+    const Recorded recorded{r.in, hop.caller_in_cluster, hop.symmetric, hop.dialog};
+    const auto top = hop.path ? make_register_top(hop.out, text.view(), r.in)
+                              : make_top(hop.out, text.view(), hop.record_route ? &recorded : nullptr, r.call, m.from_tag());
     if (hop.path) count(ProxyEvent::path_added);
     edits.insert(m.headers_begin(), top);
 
@@ -218,6 +213,9 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     const auto attempts = std::min<std::size_t>(config_.fork_attempts, Transaction::max_attempts);
     if (t.cancelled || !t.may_move() || t.last_attempt + 1U >= attempts) return false;
     if (image_.parse(t.request.view()) != ParseError::none) return false;
+    const auto call = identity(image_, t.call_id_hash);
+    const auto last = t.record_routed ? recorded_cookie(image_, call, keys_) : std::nullopt;
+    if (t.record_routed && !last) return false;
 
     const bool balanced = t.route == Transaction::Route::balanced;
     auto* d = dialogs_.get(t.dialog);
@@ -245,13 +243,14 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     branch.transaction = transactions_.handle_of(t);
     const auto old = read_branch(image_.at(image_.top_via().branch));
     branch.loop = old ? old->loop : 0;
-    const auto text = make_branch(branch, {identity(image_, t.call_id_hash), image_.cseq().number, branch_below_top(image_)}, keys_);
-    const auto sender = d != nullptr ? sockets_.flow(d->caller_in_cluster ? d->host : d->client)
-                        : t.path     ? registered_flow(image_, sockets_, keys_)
-                                     : t.reply;
+    const auto text = make_branch(branch, {call, image_.cseq().number, branch_below_top(image_)}, keys_);
+    // Responses may go to another port than the request came from: what the last attempt said of that is still true.
+    auto sender = t.reply;
+    if (last) sender.remote = last->caller_in_cluster ? last->host : last->client;
+    if (t.path) sender = registered_flow(image_, sockets_, keys_);
+    const Recorded recorded{sender, last && last->caller_in_cluster, last && last->symmetric, last ? last->dialog : DialogHandle{}};
     const auto top = t.path ? make_register_top(hop.out, text.view(), sender)
-                            : make_top(hop.out, text.view(), d, t.record_routed ? &sender : nullptr, identity(image_, t.call_id_hash),
-                                       image_.from_tag());
+                            : make_top(hop.out, text.view(), last ? &recorded : nullptr, call, image_.from_tag());
     EditList edits{image_};
     edits.replace(image_.headers_begin(), image_.headers_begin() + t.top_length, top);
     const auto room = hop.code == 0 && !top.empty() && !edits.overflowed() ? out_.reserve(edits.size()) : std::span<char>{};

@@ -24,7 +24,7 @@ std::vector<std::string> trusted_names(const ProxyConfig& config) {
     return names;
 }
 
-// Methods whose requests make a dialog, and so need our Record-Route (§16.6 step 4).
+// Requests that make a dialog, and so need our Record-Route (§16.6 step 4).
 constexpr bool forms_dialog(Method m) noexcept {
     return m == Method::invite || m == Method::subscribe || m == Method::refer || m == Method::unknown;
 }
@@ -326,7 +326,13 @@ void Proxy::start(Request& r, NextHop& hop) {
             d->counted = true;
         }
     }
-    hop.record_route = initial && forms_dialog(m.method());
+    // The first NOTIFY makes a subscription's dialog, and only the subscriber knows which one that is (RFC 6665 §4.3); that of a call
+    // stands already.
+    hop.record_route = (initial && forms_dialog(m.method())) || (m.method() == Method::notify && !hop.dialog);
+    if (hop.record_route && !hop.symmetric) {
+        const auto* d = dialogs_.get(hop.dialog);
+        hop.symmetric = d != nullptr ? d->symmetric : is_symmetric(r, hop, first_contact(m));
+    }
     hop.path = hop.route == Transaction::Route::dispatched && m.method() == Method::register_ && wants_path(r);
     t->kind = m.method() == Method::invite ? Transaction::Kind::invite : Transaction::Kind::request;
     t->method = m.method();

@@ -88,6 +88,7 @@ void Proxy::route_by_cookie(const Request& r, const RouteCookie& c, NextHop& hop
     }
     if (!hop.dialog) [[unlikely]]
         hop.dialog = dialog_of(r, c);
+    hop.symmetric = c.symmetric;
     const bool from_host_side = r.routes.from_caller == c.caller_in_cluster;
     // The host's own address stays trusted for its dialogs when the host has left the configuration.
     const bool in_cluster = r.in.zone == core::Zone::cluster || r.in.remote.address == c.host.address;
@@ -132,6 +133,7 @@ void Proxy::route_towards_host(const Request& r, const RouteCookie& c, NextHop& 
 void Proxy::route_towards_client(const Request& r, const RouteCookie& c, NextHop& hop) {
     Target flow{.destination = core::no_destination, .remote = c.client, .transport = c.client_transport};
     std::optional<Target> target;
+    hop.caller_in_cluster = true;
     if (!r.routes.next.empty()) {
         const auto uri = parse_uri(r.routes.next_uri);
         target = locate(uri, r, hop);
@@ -141,7 +143,10 @@ void Proxy::route_towards_client(const Request& r, const RouteCookie& c, NextHop
         if (const auto* d = dialogs_.get(hop.dialog))
             hop.uri = d->get(d->caller_in_cluster ? DialogText::callee_contact : DialogText::caller_contact);
     } else if (const auto* d = dialogs_.get(hop.dialog); !c.symmetric && (d == nullptr || !d->symmetric)) {
-        if (!locate_contact(r.uri, r, hop, target)) return;
+        // No record says what the client's answer showed: a private address behind another one.
+        const auto shown = d == nullptr ? r.uri.address() : std::nullopt;
+        hop.symmetric = shown && shown->is_private() && *shown != c.client.address && router_.zone_of(c.client) == core::Zone::outside;
+        if (!hop.symmetric && !locate_contact(r.uri, r, hop, target)) return;
     }
     const bool by_flow = !target;
     aim(hop, target.value_or(flow), r.in, r.routes.towards);
@@ -162,6 +167,7 @@ void Proxy::repair_route(const Request& r, Dialog& d, NextHop& hop) {
     if (!towards_host && r.in.zone != core::Zone::cluster && r.in.remote.address != d.host.remote.address)
         return refuse(hop, 403, "Forbidden (not from the cluster)", LocalReply::forbidden_route);
     hop.dialog = dialogs_.handle_of(d);
+    hop.caller_in_cluster = !towards_host;
     const auto contact = d.get(from_caller ? DialogText::callee_contact : DialogText::caller_contact);
     const auto routes = d.get(from_caller ? DialogText::callee_routes : DialogText::caller_routes);
     if (sockets_.named_by(r.uri) != nullptr && !contact.empty()) hop.uri = contact;

@@ -27,7 +27,7 @@ struct RouteValue {
     std::string_view uri_text;
 };
 
-// Walks the values of all Route or Path headers in order; false from `f` ends the walk.
+// Walks the values of all Route, Record-Route or Path headers in order; false from `f` ends the walk.
 template <class F>
 bool for_each_route(const Message& m, HeaderId header, F&& f) noexcept {
     for (const auto* h = m.first(header); h != nullptr; h = m.next(h)) {
@@ -101,6 +101,15 @@ void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, con
         info.target_uri = last.uri_text;
         if (info.next == last.value) info.next = info.next_uri = {};
     }
+}
+
+std::optional<RouteCookie> recorded_cookie(const Message& m, const CallIdentity& call, const core::KeyRing& keys) noexcept {
+    std::optional<RouteCookie> cookie;
+    for_each_route(m, HeaderId::record_route, [&](const RouteValue& v) {
+        if (const auto text = v.uri.param("sf")) open_cookie(*text, call, m.from_tag(), keys, cookie);
+        return false;  // ours is the topmost one
+    });
+    return cookie;
 }
 
 core::Flow registered_flow(const Message& m, const Sockets& sockets, const core::KeyRing& keys) noexcept {

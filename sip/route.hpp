@@ -60,6 +60,9 @@ struct RouteInfo {
 void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own, const Sockets& sockets,
                  const core::KeyRing& keys, RouteInfo& info) noexcept;
 
+// What our Record-Route in a request of ours says; nullopt when there is none.
+std::optional<RouteCookie> recorded_cookie(const Message& m, const CallIdentity& call, const core::KeyRing& keys) noexcept;
+
 // The flow that our Path in a REGISTER of ours names. `local` is empty when there is none.
 core::Flow registered_flow(const Message& m, const Sockets& sockets, const core::KeyRing& keys) noexcept;
 

@@ -130,7 +130,8 @@ TEST(Matching, TheCaseOfTheMagicCookieDoesNotMatter_Rfc3261_7_3_1) {
     const auto invite = only(world.receive(request({.branch = "z9hG4bKone"}), client_a), "INVITE");
     world.receive(response(invite.text, 180, "Ringing"), invite.flow.remote);
     EXPECT_EQ(status_of(world.receive(request({.branch = "Z9HG4BKone"}), client_a)), 180) << "a repetition";
-    EXPECT_EQ(status_of(world.receive(request({.method = "CANCEL", .branch = "z9hg4bkONE"}), client_a)), 481) << "behind it each letter counts";
+    EXPECT_EQ(status_of(world.receive(request({.method = "CANCEL", .branch = "z9hg4bkONE"}), client_a)), 481)
+        << "behind it each letter counts";
     const auto cancelled = world.receive(request({.method = "CANCEL", .branch = "z9HG4bkone"}), client_a);
     EXPECT_EQ(how_many(cancelled, "SIP/2.0 200"), 1U);
     EXPECT_EQ(how_many(cancelled, "CANCEL"), 1U);

@@ -201,7 +201,7 @@ TEST(Routing, DialogFormingRequestsAreRecordRoutedAndNoOthers_Rfc3261_16_6) {
             .values("Record-Route")
             .size();
     };
-    for (const auto* method : {"INVITE", "SUBSCRIBE", "REFER", "WHATEVER"}) EXPECT_EQ(values(method), 1U) << method;
+    for (const auto* method : {"INVITE", "SUBSCRIBE", "REFER", "NOTIFY", "WHATEVER"}) EXPECT_EQ(values(method), 1U) << method;
     for (const auto* method : {"REGISTER", "MESSAGE", "OPTIONS", "PUBLISH"}) EXPECT_EQ(values(method), 0U) << method;
 }
 
