@@ -46,6 +46,7 @@ std::string_view name(LocalReply r) noexcept {
                                                                    "overloaded",
                                                                    "too_large",
                                                                    "timeout",
+                                                                   "sips_not_allowed",
                                                                    "draining",
                                                                    "overload_rejected",
                                                                    "name_failed",

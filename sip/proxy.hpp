@@ -219,6 +219,7 @@ private:
         bool path = false;
         bool caller_in_cluster = false;  // its sender is on the host's side
         bool symmetric = false;          // the client is reached at its flow alone
+        bool secure = false;             // leads to a sips URI
         bool by_flow = false;            // along a flow token
         bool to_holder = false;          // to the host that holds the dialog the INVITE names
         bool follow_next_route = false;  // the next hop is the first foreign Route
@@ -255,6 +256,7 @@ private:
     bool route_to_holder(const Request& r, NextHop& hop);
     [[nodiscard]] bool wants_path(const Request& r) const noexcept;
     void route_balanced(const Request& r, Transaction::Route how, NextHop& hop);
+    void settle_security(const Request& r, NextHop& hop);
     static void refuse(NextHop& hop, int code, std::string_view reason, LocalReply why) noexcept;
     // Fills hop.out for a target address; refuses when no listener fits or the target is ourselves.
     void aim(NextHop& hop, const Target& target, const core::Flow& in, const Socket* from) noexcept;
@@ -281,13 +283,14 @@ private:
         const core::Flow& in;  // where it came from
         bool sender_in_cluster;
         bool symmetric;
+        bool secure;
         DialogHandle dialog;
     };
     // `recorded`: nullptr for a Via alone.
     std::string_view make_top(const core::Flow& out, std::string_view branch, const Recorded* recorded, const CallIdentity& call,
                               std::string_view sender_tag);
     // Via and our Path, for a REGISTER that came by `client`.
-    std::string_view make_register_top(const core::Flow& out, std::string_view branch, const core::Flow& client);
+    std::string_view make_register_top(const core::Flow& out, std::string_view branch, const core::Flow& client, bool secure);
     std::string_view request_uri_of(std::string_view text);
     void edit_received(EditList& edits, const Message& m, const core::Flow& in, const Shown& client);
     void edit_max_forwards(EditList& edits, const Message& m);

@@ -58,6 +58,7 @@ enum class LocalReply : std::uint8_t {
     overloaded,
     too_large,
     timeout,
+    sips_not_allowed,
     draining,
     overload_rejected,
     name_failed,

@@ -12,8 +12,9 @@ namespace {
 // ftag goes into a URI parameter: only what may stand there unescaped.
 bool is_plain(std::string_view tag) noexcept { return !tag.empty() && tag.size() <= 64 && grammar::all(tag, grammar::unescaped); }
 
-void write_record_route(TextBuilder& b, const Socket& side, std::string_view cookie, std::string_view ftag) {
-    b << side.record_route << cookie;
+// A sips value only where the side speaks TLS: where the security ends, the other side could not follow it (§16.7 step 8).
+void write_record_route(TextBuilder& b, const Socket& side, bool secure, std::string_view cookie, std::string_view ftag) {
+    b << (secure && !side.secure_record_route.empty() ? side.secure_record_route : side.record_route) << cookie;
     if (!ftag.empty()) b << ";ftag=" << ftag;
     b << ">\r\n";
 }
@@ -66,8 +67,8 @@ std::string_view Proxy::make_top(const core::Flow& out, std::string_view branch,
         c.connection = client.connection;
         const auto cookie = make_cookie(c, call, sender_tag, keys_);
         const auto ftag = config_.append_fromtag && is_plain(sender_tag) ? sender_tag : std::string_view{};
-        write_record_route(b, *outgoing, cookie.view(), ftag);
-        if (incoming != outgoing) write_record_route(b, *incoming, cookie.view(), ftag);
+        write_record_route(b, *outgoing, recorded->secure, cookie.view(), ftag);
+        if (incoming != outgoing) write_record_route(b, *incoming, recorded->secure, cookie.view(), ftag);
     }
     if (b.overflowed()) return {};
     scratch_.give_back(room - b.size());
@@ -75,7 +76,7 @@ std::string_view Proxy::make_top(const core::Flow& out, std::string_view branch,
 }
 
 // RFC 3327 §5.2, RFC 5626 §5.1: one value, or two where the socket changes, the outgoing one's on top, as of Record-Route.
-std::string_view Proxy::make_register_top(const core::Flow& out, std::string_view branch, const core::Flow& client) {
+std::string_view Proxy::make_register_top(const core::Flow& out, std::string_view branch, const core::Flow& client, bool secure) {
     constexpr std::size_t room = 512;
     const auto span = scratch_.take(room);
     const auto* outgoing = sockets_.of(out);
@@ -84,8 +85,12 @@ std::string_view Proxy::make_register_top(const core::Flow& out, std::string_vie
     const auto token = make_flow_token({client.remote, client.transport, client.connection}, keys_);
     TextBuilder b{span};
     b << outgoing->via << branch << "\r\n";
-    if (incoming != outgoing) b << "Path: <sip:" << outgoing->path_uri << "\r\n";
-    b << "Path: <sip:" << token.view() << "@" << incoming->path_uri << "\r\n";
+    const auto put = [&](const Socket& side, std::string_view user, std::string_view at) {
+        const bool sips = secure && !side.secure_path_uri.empty();
+        b << (sips ? "Path: <sips:" : "Path: <sip:") << user << at << (sips ? side.secure_path_uri : side.path_uri) << "\r\n";
+    };
+    if (incoming != outgoing) put(*outgoing, {}, {});
+    put(*incoming, token.view(), "@");
     if (b.overflowed()) return {};
     scratch_.give_back(room - b.size());
     return b.view();
@@ -119,8 +124,8 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     if (t != nullptr) branch.transaction = transactions_.handle_of(*t);
     const auto text = make_branch(branch, {r.call, m.cseq().number, m.at(m.top_via().branch)}, keys_);
 
-    const Recorded recorded{r.in, hop.caller_in_cluster, hop.symmetric, hop.dialog};
-    const auto top = hop.path ? make_register_top(hop.out, text.view(), r.in)
+    const Recorded recorded{r.in, hop.caller_in_cluster, hop.symmetric, hop.secure, hop.dialog};
+    const auto top = hop.path ? make_register_top(hop.out, text.view(), r.in, hop.secure)
                               : make_top(hop.out, text.view(), hop.record_route ? &recorded : nullptr, r.call, m.from_tag());
     if (hop.path) count(ProxyEvent::path_added);
     edits.insert(m.headers_begin(), top);
@@ -235,6 +240,8 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     if (found.answer != Answer::selected) return false;
     NextHop hop;
     aim(hop, found.target, t.reply, sockets_.of(t.target));
+    const bool secure = leads_to_sips(image_);
+    if (secure && found.target.transport != core::Transport::tls) refuse(hop, 480, "Temporarily Unavailable", LocalReply::sips_not_allowed);
 
     Branch branch;
     branch.node = config_.node;
@@ -248,8 +255,8 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     auto sender = t.reply;
     if (last) sender.remote = last->caller_in_cluster ? last->host : last->client;
     if (t.path) sender = registered_flow(image_, sockets_, keys_);
-    const Recorded recorded{sender, last && last->caller_in_cluster, last && last->symmetric, last ? last->dialog : DialogHandle{}};
-    const auto top = t.path ? make_register_top(hop.out, text.view(), sender)
+    const Recorded recorded{sender, last && last->caller_in_cluster, last && last->symmetric, secure, last ? last->dialog : DialogHandle{}};
+    const auto top = t.path ? make_register_top(hop.out, text.view(), sender, secure)
                             : make_top(hop.out, text.view(), last ? &recorded : nullptr, call, image_.from_tag());
     EditList edits{image_};
     edits.replace(image_.headers_begin(), image_.headers_begin() + t.top_length, top);

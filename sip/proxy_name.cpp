@@ -22,6 +22,12 @@ std::optional<core::NameQuestion> question_of(const Uri& uri) noexcept {
 std::optional<Target> Proxy::locate(const std::optional<Uri>& uri, const Request& r, NextHop& hop) {
     const auto unresolvable = [&] { return refuse(hop, 478, "Unresolvable Destination", LocalReply::unresolvable), std::nullopt; };
     if (!uri) return unresolvable();
+    if (r.uri.scheme == Scheme::sips && uri->scheme == Scheme::sip) [[unlikely]] {
+        // §8.1.2: for a sips resource every URI is read as one.
+        auto as_sips = uri;
+        as_sips->scheme = Scheme::sips;
+        return locate(as_sips, r, hop);
+    }
     if (auto target = numeric_target(*uri)) return target;
     const auto question = question_of(*uri);
     if (!question) return unresolvable();

@@ -212,6 +212,7 @@ void Proxy::forward_ack(Request& r) {
     route_in_dialog(r, hop);
     // The host repeats its 2xx until an ACK comes, and by then the name is known.
     if (hop.waits_for != 0) return drop(ProxyDrop::ack_without_name);
+    settle_security(r, hop);
     if (hop.code != 0) {
         if (hop.why == LocalReply::forbidden_route) count(ProxyEvent::relay_refused);
         return drop(hop.why == LocalReply::no_dialog ? ProxyDrop::stray_ack : ProxyDrop::refused_ack);
@@ -296,9 +297,13 @@ void Proxy::answer_options(Request& r) {
 void Proxy::start(Request& r, NextHop& hop) {
     const auto& m = r.m;
     if (hop.waits_for != 0) return wait_for_name(r, hop.waits_for);
+    settle_security(r, hop);
     if (hop.code != 0) {
         if (hop.why == LocalReply::forbidden_route) count(ProxyEvent::relay_refused);
-        const auto extra = hop.code == 503 ? retry_after(r.call_id_hash) : std::string_view{};
+        auto extra = hop.code == 503 ? retry_after(r.call_id_hash) : std::string_view{};
+        // RFC 5630 §5.3, §7: so that the user can be asked whether to go on without.
+        if (hop.why == LocalReply::sips_not_allowed)
+            extra = scratch_.join({"Warning: 380 ", sockets_.all()[0].sent_by, " \"SIPS Not Allowed\"\r\n"});
         return turn_down(r, nullptr, hop.code, hop.reason, hop.why, extra);
     }
     const bool balanced = hop.route == Transaction::Route::balanced;

@@ -67,6 +67,17 @@ void Proxy::aim(NextHop& hop, const Target& target, const core::Flow& in, const 
     hop.out.zone = router_.zone_of(target.remote);
 }
 
+// A sips URI is reached over TLS, whichever URI the next hop was found by (RFC 3261 §8.1.2, §16.6 step 7), or not at all: there is no
+// exception for the last hop (RFC 5630 §5.3).
+void Proxy::settle_security(const Request& r, NextHop& hop) {
+    const bool by_route = hop.follow_next_route && is_sips(r.routes.next_uri);
+    hop.secure = by_route || (hop.uri.empty() ? r.uri.scheme == Scheme::sips : is_sips(hop.uri));
+    if (!hop.secure || hop.code != 0 || hop.out.transport == core::Transport::tls) [[likely]]
+        return;
+    if (hop.route == Transaction::Route::balanced) router_.release(hop.destination);
+    refuse(hop, 480, "Temporarily Unavailable", LocalReply::sips_not_allowed);
+}
+
 void Proxy::route_in_dialog(const Request& r, NextHop& hop) {
     const auto& m = r.m;
     if (r.routes.cookie != nullptr) return route_by_cookie(r, *r.routes.cookie, hop);

@@ -103,6 +103,15 @@ void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, con
     }
 }
 
+bool leads_to_sips(const Message& m) noexcept {
+    bool secure = is_sips(m.request_uri());
+    for_each_route(m, HeaderId::route, [&](const RouteValue& v) {
+        secure = secure || v.uri.scheme == Scheme::sips;
+        return false;
+    });
+    return secure;
+}
+
 std::optional<RouteCookie> recorded_cookie(const Message& m, const CallIdentity& call, const core::KeyRing& keys) noexcept {
     std::optional<RouteCookie> cookie;
     for_each_route(m, HeaderId::record_route, [&](const RouteValue& v) {

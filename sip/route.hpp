@@ -60,6 +60,9 @@ struct RouteInfo {
 void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own, const Sockets& sockets,
                  const core::KeyRing& keys, RouteInfo& info) noexcept;
 
+// Whether a request of ours has a sips URI for its Request-URI or its topmost Route.
+bool leads_to_sips(const Message& m) noexcept;
+
 // What our Record-Route in a request of ours says; nullopt when there is none.
 std::optional<RouteCookie> recorded_cookie(const Message& m, const CallIdentity& call, const core::KeyRing& keys) noexcept;
 

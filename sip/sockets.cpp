@@ -23,6 +23,10 @@ Socket make_socket(const Listener& l) {
     if (l.transport != core::Transport::udp) hostport.append(";transport=").append(core::param_name(l.transport));
     s.record_route = "Record-Route: <sip:" + hostport + ";lr;sf=";
     s.path_uri = hostport + ";lr>";
+    if (l.transport == core::Transport::tls) {
+        s.secure_record_route = "Record-Route: <sips:" + s.sent_by + ";lr;sf=";
+        s.secure_path_uri = s.sent_by + ";lr>";
+    }
     return s;
 }
 

@@ -21,6 +21,8 @@ struct Socket {
     std::string via;           // "Via: SIP/2.0/UDP 10.77.0.100:5060;branch="
     std::string record_route;  // "Record-Route: <sip:10.77.0.100:5060;lr;sf="
     std::string path_uri;      // "10.77.0.100:5060;lr>": behind a Path URI's user part
+    // The same two as sips URIs, which name no transport (RFC 5630 §3.1.4); empty unless the socket speaks TLS.
+    std::string secure_record_route, secure_path_uri;
     std::size_t host_length = 0;
 
     [[nodiscard]] std::string_view host() const noexcept { return {sent_by.data(), host_length}; }

@@ -95,6 +95,8 @@ bool breaks_uri(std::string_view text) noexcept {
     return _mm_testz_si128(seen, seen) == 0;
 }
 
+bool is_sips(std::string_view uri) noexcept { return uri.size() > 5 && iequals(uri.substr(0, 5), "sips:"); }
+
 std::optional<Uri> parse_uri(std::string_view text) noexcept {
     std::optional<Uri> uri{std::in_place};
     if (breaks_uri(text) || !parse_solid_uri(text, *uri)) uri.reset();

@@ -31,6 +31,9 @@ struct Uri {
 // Whether there is an octet that no URI has: a control, SP, " < > or DEL.
 bool breaks_uri(std::string_view text) noexcept;
 
+// Whether a URI begins as a sips one.
+bool is_sips(std::string_view uri) noexcept;
+
 // nullopt: no scheme, white space or <> inside, bad port, unbalanced brackets, empty host of a sip or sips URI.
 std::optional<Uri> parse_uri(std::string_view text) noexcept;
 // The same for a text that breaks_uri() does not hold of: a parsed request's Request-URI. Fills a fresh `uri`, where it stays;
