@@ -260,7 +260,7 @@ CommandResult resolver(const Operations& ops) {
             targets.push_back({{"address", t.remote.to_string()}, {"priority", t.priority}, {"weight", t.weight}});
         Json one{{"host", n.host}, {"underway", n.underway}, {"targets", std::move(targets)}};
         if (n.port != 0) one["port"] = n.port;
-        if (n.transport_named) one["transport"] = "udp";
+        if (n.transport_named) one["transport"] = core::param_name(n.transport);
         one["state"] = !n.state                               ? "unknown"
                        : *n.state == core::NameStatus::found  ? "found"
                        : *n.state == core::NameStatus::absent ? "absent"

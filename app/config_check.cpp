@@ -94,6 +94,10 @@ void check_listeners(const Config& c, Binding& out) {
             out.fail(path, fmt::format("{} is listed twice for {}", l.local.to_string(), core::param_name(l.transport)),
                      "remove one of the rows");
     }
+    const auto tcp = [](const sip::Listener& l) { return l.transport == core::Transport::tcp; };
+    if (c.proxy.large_requests == sip::LargeRequests::stream && std::none_of(c.proxy.listeners.begin(), c.proxy.listeners.end(), tcp))
+        out.fail("sip.large_requests", "is \"stream\", and no listener speaks TCP: this version has no TCP transport yet",
+                 "set it to \"fragment\"");
     // Probes leave from the node's own address in either role.
     const auto own = [](const sip::Listener& l) { return !l.virtual_ip && l.transport == core::Transport::udp; };
     if (!c.proxy.listeners.empty() && std::none_of(c.proxy.listeners.begin(), c.proxy.listeners.end(), own))

@@ -115,6 +115,7 @@ void bind_sip(Binder& b, sip::ProxyConfig& p) {
              {{"reject", sip::SelfPolicy::reject}, {"balance_elsewhere", sip::SelfPolicy::balance_elsewhere}});
     b.choice("path", p.path,
              {{"always", sip::PathPolicy::always}, {"supported", sip::PathPolicy::supported}, {"off", sip::PathPolicy::off}});
+    b.choice("large_requests", p.large_requests, {{"fragment", sip::LargeRequests::fragment}, {"stream", sip::LargeRequests::stream}});
     b.text("server_name", p.server_name);
     b.number("max_transactions", p.max_transactions, 1'024, 1LL << 26);
     b.number("max_dialogs", p.max_dialogs, 1'024, 1LL << 26);

@@ -74,8 +74,10 @@ std::vector<NameStatus> Control::names() const {
     if (parts_.resolver == nullptr) return all;
     const auto now = parts_.clock();
     for (const auto& row : parts_.resolver->rows()) {
-        NameStatus n{
-            .host = std::string{row.question.host()}, .port = row.question.port(), .transport_named = row.question.transport_named()};
+        NameStatus n{.host = std::string{row.question.host()},
+                     .port = row.question.port(),
+                     .transport_named = row.question.transport_named(),
+                     .transport = row.question.transport()};
         n.state = row.known ? row.answer.status : std::optional<core::NameStatus>{};
         n.underway = row.underway;
         if (row.known)

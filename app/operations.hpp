@@ -52,6 +52,7 @@ struct NameStatus {
     std::string host;
     std::uint16_t port = 0;  // 0: the URI had none
     bool transport_named = false;
+    core::Transport transport = core::Transport::udp;
     std::optional<core::NameStatus> state{};  // nullopt: not known yet
     bool underway = false;                    // the DNS is being asked
     std::int64_t seconds_left = 0;

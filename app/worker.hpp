@@ -110,6 +110,7 @@ public:
         }
         // Behind the messages: an answer of the same burst is the better news.
         work += errors_.poll(now);
+        if constexpr (core::StreamIo<Io>) work += take_returned();
         admission_.end(standing);
         io_.transmit(outbox_);
         io_.lend(outbox_);
@@ -136,6 +137,16 @@ private:
     static constexpr std::size_t group = Admission::group;  // messages parsed ahead, while their table lines are on the way
     static constexpr std::size_t timers_per_poll = 512;
     static constexpr std::size_t recovered_per_poll = 16;
+
+    // What no stream took: messages of this worker, so their calls are its own.
+    std::size_t take_returned() {
+        const auto n = io_.returned(batch_);
+        auto& m = parsed_[0];
+        for (const auto& in : std::span{batch_.data(), n})
+            if (m.parse(in.text()) == sip::ParseError::none) proxy_.on_returned(m, in.flow, shared_.steering.hash(m.call_id()), now_);
+        io_.release({batch_.data(), n});
+        return n;
+    }
 
     // Sorts a burst into own messages and those of other workers; returns how many are ours.
     std::size_t steer(std::span<const core::Inbound> received) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/types.hpp"
+
 namespace sipfront::core {
 namespace {
 
@@ -18,7 +20,8 @@ constexpr std::uint64_t spread(std::uint64_t x) noexcept {
 
 }  // namespace
 
-std::optional<NameQuestion> NameQuestion::make(std::string_view host, std::uint16_t port, bool transport_named) noexcept {
+std::optional<NameQuestion> NameQuestion::make(std::string_view host, std::uint16_t port, bool transport_named,
+                                               Transport transport) noexcept {
     constexpr std::size_t max_label = 63;
     if (host.ends_with('.')) host.remove_suffix(1);
     if (host.empty() || host.size() > max_host) return std::nullopt;
@@ -35,12 +38,13 @@ std::optional<NameQuestion> NameQuestion::make(std::string_view host, std::uint1
     if (label == 0 || numeric) return std::nullopt;
     q.port_ = port;
     q.transport_named_ = transport_named;
+    q.transport_ = transport;
     return q;
 }
 
 std::uint64_t NameQuestion::key(const SipKey& key) const noexcept {
     SipHasher24 h{key};
-    h.update_u64((std::uint64_t{port_} << 1) | (transport_named_ ? 1 : 0));
+    h.update_u64((std::uint64_t{port_} << 8) | (std::uint64_t{raw(transport_)} << 1) | (transport_named_ ? 1 : 0));
     h.update(host());
     const auto digest = h.finish();
     return digest == 0 ? 1 : digest;

@@ -24,19 +24,21 @@ public:
     static constexpr std::size_t max_host = 253;  // RFC 1035 §2.3.4, written without the last dot
 
     NameQuestion() = default;
-    // `port`: 0 when the URI has none. `transport_named`: the URI says `transport=udp`. nullopt: no host name (RFC 1123 §2.1, and
-    // the underscore that some networks use), or too long.
-    static std::optional<NameQuestion> make(std::string_view host, std::uint16_t port, bool transport_named) noexcept;
+    // `port`: 0 when the URI has none. `transport_named`: the URI says so, and no other will do. nullopt: no host name (RFC 1123 §2.1,
+    // and the underscore that some networks use), or too long.
+    static std::optional<NameQuestion> make(std::string_view host, std::uint16_t port, bool transport_named,
+                                            Transport transport = Transport::udp) noexcept;
 
     // In lower case, without a last dot.
     [[nodiscard]] std::string_view host() const noexcept { return {host_.data(), length_}; }
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
     [[nodiscard]] bool transport_named() const noexcept { return transport_named_; }
+    [[nodiscard]] Transport transport() const noexcept { return transport_; }
     // What the answer is found by. Never 0. The key is random: remote parties choose the names.
     [[nodiscard]] std::uint64_t key(const SipKey& key) const noexcept;
 
     friend bool operator==(const NameQuestion& a, const NameQuestion& b) noexcept {
-        return a.host() == b.host() && a.port_ == b.port_ && a.transport_named_ == b.transport_named_;
+        return a.host() == b.host() && a.port_ == b.port_ && a.transport_named_ == b.transport_named_ && a.transport_ == b.transport_;
     }
 
 private:
@@ -44,6 +46,7 @@ private:
     std::uint8_t length_ = 0;
     std::uint16_t port_ = 0;
     bool transport_named_ = false;
+    Transport transport_ = Transport::udp;
 };
 static_assert(std::is_trivially_copyable_v<NameQuestion>);
 

@@ -128,4 +128,13 @@ concept PacketIo = requires(Io io, std::span<Inbound> in, Outbox& out, std::span
     {io.limit_path(IpAddress{}, std::uint16_t{1500})};
 };
 
+// A port that has streams as well. A flow with a connection leaves by that connection alone; one over a stream without a connection
+// leaves by one to its remote end that we have opened, or that is opened now. What finds none comes back (RFC 3261 §18.4):
+//   returned: up to in.size() messages that this worker's transmit() took and no stream did, whole, each with its flow as it was; they are
+//   released like received ones.
+template <class Io>
+concept StreamIo = PacketIo<Io> && requires(Io io, std::span<Inbound> in) {
+    { io.returned(in) } -> std::same_as<std::size_t>;
+};
+
 }  // namespace sipfront::core

@@ -1,15 +1,22 @@
 #include "kni/resolution.hpp"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 #include "core/endpoint.hpp"
+#include "core/types.hpp"
 
 namespace sipfront::kni {
 namespace {
 
 constexpr std::size_t most_services = 4, most_servers = 8;
-constexpr std::string_view service_prefix = "_sip._udp.";
+
+// RFC 3263 §4.1, §5.
+std::string service_of(core::Transport transport, const std::string& host) {
+    constexpr std::array prefixes{"_sip._udp.", "_sip._tcp.", "_sips._tcp."};
+    return prefixes[core::raw(transport)] + host;
+}
 
 bool same(std::string_view a, std::string_view b) {
     return std::ranges::equal(a, b,
@@ -25,13 +32,13 @@ bool is_sip_service(std::string_view services) {
 }  // namespace
 
 Resolution::Resolution(const core::NameQuestion& q, Families families)
-    : host_{q.host()}, port_{q.port()}, transport_named_{q.transport_named()}, families_{families} {}
+    : host_{q.host()}, port_{q.port()}, transport_named_{q.transport_named()}, transport_{q.transport()}, families_{families} {}
 
 std::vector<DnsQuery> Resolution::begin() {
     // §4.2: with a port there is nothing to discover but the address.
     if (port_ != 0) return ask_addresses();
     if (transport_named_) {
-        services_.push_back(std::string{service_prefix} + host_);
+        services_.push_back(service_of(transport_, host_));
         return ask_service();
     }
     return {{host_, RecordType::naptr}};
@@ -67,7 +74,7 @@ std::vector<DnsQuery> Resolution::on_naptr(const DnsReply& reply) {
     // The domain says which transports it has, and ours is none of them.
     if (services_.empty() && any_service) return finish(core::NameStatus::absent);
     // Some name servers choke on a kind of record that they do not know: an SRV record then is as good.
-    if (services_.empty()) services_.push_back(std::string{service_prefix} + host_);
+    if (services_.empty()) services_.push_back(service_of(transport_, host_));
     return ask_service();
 }
 
@@ -95,7 +102,7 @@ std::vector<DnsQuery> Resolution::on_srv(const DnsReply& reply) {
 }
 
 std::vector<DnsQuery> Resolution::ask_addresses() {
-    if (servers_.empty()) servers_.push_back({host_, port_ != 0 ? port_ : core::default_port(core::Transport::udp), 0, 0, {}, {}});
+    if (servers_.empty()) servers_.push_back({host_, port_ != 0 ? port_ : core::default_port(transport_), 0, 0, {}, {}});
     std::vector<DnsQuery> queries;
     const auto add = [&](const std::string& host, RecordType type) {
         const DnsQuery query{host, type};

@@ -1,4 +1,5 @@
-// How one question about a host name is answered by the DNS: RFC 3263 §4 for the transport that we speak to names, which is UDP.
+// How one question about a host name is answered by the DNS: RFC 3263 §4 for the transport that we send requests to names by, which is
+// UDP, and §5 for responses, which keep the transport of their request.
 // Pure: queries come out, replies go in, in any order. See also RFC 2782 (SRV) and RFC 3403 (NAPTR).
 #pragma once
 
@@ -56,6 +57,7 @@ private:
     std::string host_;
     std::uint16_t port_;
     bool transport_named_;
+    core::Transport transport_;
     Families families_;
     std::vector<std::string> services_;  // SRV names not asked for yet, the next one last
     std::vector<Server> servers_;

@@ -33,6 +33,9 @@ enum class SelfPolicy : std::uint8_t { reject, balance_elsewhere };
 // Path in REGISTER (RFC 3327): in all, in those whose client says `Supported: path`, in none.
 enum class PathPolicy : std::uint8_t { always, supported, off };
 
+// Requests to hosts reached by datagrams that are larger than these should be (RFC 3261 §18.1.1).
+enum class LargeRequests : std::uint8_t { fragment, stream };
+
 // A local socket for SIP.
 struct Listener {
     core::ListenerId id{};
@@ -54,6 +57,7 @@ struct ProxyConfig {
     bool loop_detection = true;
     SelfPolicy cluster_to_self = SelfPolicy::reject;
     PathPolicy path = PathPolicy::always;
+    LargeRequests large_requests = LargeRequests::fragment;
     std::array<MethodPolicy, static_cast<std::size_t>(Method::count_)> methods = [] {
         std::array<MethodPolicy, static_cast<std::size_t>(Method::count_)> m{};
         m.fill(MethodPolicy::reject);

@@ -93,7 +93,10 @@ constexpr std::uint64_t bit(HeaderId id) noexcept { return std::uint64_t{1} << s
 // Long and compact names, any case (RFC 3261 §7.3.3 and the IANA registry).
 HeaderId parse_header_name(std::string_view token) noexcept;
 
-// Octets [off, off + len) of the message. A SIP datagram has at most 65,507 octets.
+// Of a datagram over IPv4 (RFC 768, RFC 791); over streams no more is taken either.
+inline constexpr std::size_t longest_message = 65'507;
+
+// Octets [off, off + len) of the message.
 struct Slice {
     std::uint16_t off = 0;
     std::uint16_t len = 0;

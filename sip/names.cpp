@@ -17,9 +17,9 @@ std::string_view pick(const std::array<std::string_view, N>& names, Enum e) noex
 
 std::string_view name(ProxyDrop d) noexcept {
     static constexpr auto names = std::to_array<std::string_view>(
-        {"keepalive", "unanswerable", "foreign_response", "forged_response", "stray_response", "stray_ack", "ack_no_hops", "refused_ack",
-         "late_response", "table_full", "no_image_room", "no_buffer", "too_large", "no_listener", "denied", "rate_limited", "scanner",
-         "rejection_ack", "ack_without_name"});
+        {"keepalive",   "unanswerable",  "foreign_response", "forged_response", "stray_response", "stray_ack",       "ack_no_hops",
+         "refused_ack", "late_response", "table_full",       "no_image_room",   "no_buffer",      "too_large",       "no_listener",
+         "denied",      "rate_limited",  "scanner",          "undeliverable",   "rejection_ack",  "ack_without_name"});
     return pick(names, d);
 }
 
@@ -47,6 +47,7 @@ std::string_view name(LocalReply r) noexcept {
                                                                    "too_large",
                                                                    "timeout",
                                                                    "sips_not_allowed",
+                                                                   "flow_failed",
                                                                    "draining",
                                                                    "overload_rejected",
                                                                    "name_failed",
@@ -82,6 +83,11 @@ std::string_view name(ProxyEvent e) noexcept {
                                                                    "extra_success",
                                                                    "path_added",
                                                                    "flow_followed",
+                                                                   "flow_failed",
+                                                                   "stream_taken",
+                                                                   "stream_failed",
+                                                                   "stream_fallback",
+                                                                   "response_rerouted",
                                                                    "holder_followed",
                                                                    "late_answer_ended",
                                                                    "name_waited",

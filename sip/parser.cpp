@@ -10,8 +10,6 @@
 namespace sipfront::sip {
 namespace {
 
-constexpr std::size_t longest_message = 65507;
-
 // Header fields of which several must say the same.
 constexpr auto single = bit(HeaderId::from) | bit(HeaderId::to) | bit(HeaderId::call_id) | bit(HeaderId::cseq) |
                         bit(HeaderId::max_forwards) | bit(HeaderId::content_length);

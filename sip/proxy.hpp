@@ -11,6 +11,7 @@
 //   proxy_recover.cpp   dialogs that another life or node has made
 //   proxy_late.cpp      answers to calls that we had given up
 //   proxy_error.cpp     datagrams of ours that did not arrive
+//   proxy_streams.cpp   large requests over streams; messages of ours that no stream took
 //   proxy_cancel.cpp    CANCEL, and ACK to failures
 //   proxy_reply.cpp     replies of our own
 //   proxy_reject.cpp    new work turned away under overload
@@ -156,6 +157,8 @@ public:
     // short; the error of parse() does not matter. `unreachable`: the error means that no message arrives there; then an attempt
     // that waits for its first sign of life ends.
     Sent on_error(const Message& quote, const core::Flow& sent, bool unreachable, core::Tick now);
+    // A message of ours that came back because no stream took it (core::StreamIo), and the flow it was to take.
+    void on_returned(const Message& sent, const core::Flow& by, std::uint64_t call_id_hash, core::Tick now);
     // Names may be known that requests wait for.
     void on_names(core::Tick now);
     // Fires timers and ends overdue dialogs; at most `max` of each.
@@ -362,6 +365,33 @@ private:
     [[nodiscard]] bool has_answered(const Message& quote, const core::Flow& sent) noexcept;
     void tell_unreachable(Transaction& t, Answer answer, core::Tick now);
 
+    // --- proxy_streams.cpp
+    static constexpr std::size_t max_stranded = 256;  // responses that wait for names
+    struct Stranded {
+        core::Bytes response;
+        core::Flow way;  // the last one that failed
+        std::uint64_t name;
+        std::uint64_t seed;
+        core::Tick since;
+    };
+    // §18.1.1, for a path whose MTU nobody knows.
+    [[nodiscard]] bool is_large(std::size_t size) const noexcept { return size > 1300 && config_.large_requests == LargeRequests::stream; }
+    // The socket for a request of `size` octets instead of that of `out`; nullptr: that of `out` will do.
+    [[nodiscard]] const Socket* stream_for(std::size_t size, const core::Flow& out) const noexcept {
+        return is_large(size) ? stream_beside(out) : nullptr;
+    }
+    [[nodiscard]] const Socket* stream_beside(const core::Flow& out) const noexcept;
+    static void go_by(core::Flow& flow, const Socket& socket) noexcept;
+    void take_stream(Transaction& t, const Socket& stream) noexcept;
+    static void name_transport(std::span<char> request, core::Transport transport) noexcept;
+    void request_returned(const Message& m, const core::Flow& by, std::uint64_t call_id_hash, core::Tick now);
+    void fall_back(std::string_view request, const core::Flow& by, Method method);
+    void fail_flow(Transaction& t, core::Tick now);
+    void response_returned(const Message& m, const core::Flow& by, std::uint64_t call_id_hash, core::Tick now);
+    void send_back(std::string_view response, const core::Flow& way);
+    bool next_way(const Message& m, std::uint64_t call_id_hash, core::Tick now, core::Flow& way, std::uint64_t& waits_for);
+    void send_stranded(core::Tick now);
+
     // --- proxy_cancel.cpp
     void on_cancel(Request& r);
     void send_cancel(Transaction& t, std::uint8_t attempt, std::string_view via, const core::Flow& to, core::Tick now);
@@ -428,6 +458,7 @@ private:
     Message waiting_message_;                 // a request that waited for a name, likewise
     std::vector<TransactionHandle> waiting_;  // for names; and some that wait no more
     std::size_t waiting_now_ = 0;
+    std::vector<Stranded> stranded_;
     std::string allow_;
     std::string auth_ip_line_, auth_port_line_;  // the headers up to their values
     std::uint32_t early_dialogs_ = 0;

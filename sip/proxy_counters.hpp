@@ -28,6 +28,7 @@ enum class ProxyDrop : std::uint8_t {
     denied,
     rate_limited,
     scanner,           // the guard's verdicts
+    undeliverable,     // a response that no stream took, and no way is left for it
     rejection_ack,     // the ACK to a rejection under overload
     ack_without_name,  // an ACK to a host name that is being asked for
     count_
@@ -59,6 +60,7 @@ enum class LocalReply : std::uint8_t {
     too_large,
     timeout,
     sips_not_allowed,
+    flow_failed,
     draining,
     overload_rejected,
     name_failed,
@@ -95,6 +97,11 @@ enum class ProxyEvent : std::uint8_t {
     extra_success,
     path_added,
     flow_followed,
+    flow_failed,
+    stream_taken,
+    stream_failed,
+    stream_fallback,
+    response_rerouted,
     holder_followed,
     late_answer_ended,
     name_waited,

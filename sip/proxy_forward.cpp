@@ -151,23 +151,31 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     if (!uri.empty()) edits.replace(m.request_uri_slice(), request_uri_of(uri));
     if (!hop.routes.empty()) edits.insert(m.headers_begin(), scratch_.join({"Route: ", hop.routes, "\r\n"}));
     edit_trust(edits, m, r.in.zone, hop.out.zone, r.in.zone != core::Zone::cluster ? &r.client : nullptr);
-    if (core::is_reliable(hop.out.transport) && m.content_length() < 0) {
+    const auto* stream = stream_for(edits.size(), hop.out);
+    if ((stream != nullptr || core::is_reliable(hop.out.transport)) && m.content_length() < 0) {
         TextBuilder b{scratch_.take(48)};
         b << "Content-Length: " << static_cast<std::uint64_t>(m.body().size()) << "\r\n";
         edits.insert(m.headers_end(), b.view());
     }
 
-    if (top.empty() || edits.overflowed() || scratch_.overflowed()) return drop(ProxyDrop::too_large), Forwarded::too_large;
+    if (top.empty() || edits.overflowed() || scratch_.overflowed() || edits.size() > longest_message)
+        return drop(ProxyDrop::too_large), Forwarded::too_large;
     const auto room = out_.reserve(edits.size());
     if (room.size() < edits.size()) return drop(ProxyDrop::no_buffer), Forwarded::no_room;
     const auto n = edits.write(room);
+    if (stream != nullptr) [[unlikely]]
+        name_transport(room.first(n), core::Transport::tcp);
     if (t != nullptr) {
         t->branch_mac = branch.mac;
         t->top_length = static_cast<std::uint16_t>(top.size());
         // Without an image there is no retransmission, no CANCEL and no next attempt: refuse rather than limp.
         if (!transactions_.keep(t->request, {room.data(), n})) return drop(ProxyDrop::no_image_room), Forwarded::no_room;
     }
-    out_.commit(n, hop.out);
+    auto& by = out_.commit(n, hop.out);
+    if (stream != nullptr) [[unlikely]] {
+        go_by(by, *stream);
+        if (t != nullptr) take_stream(*t, *stream);
+    }
     counters_.requests_out[m.method()].add();
     return Forwarded::sent;
 }
@@ -266,11 +274,14 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
         return drop(ProxyDrop::no_buffer), false;
     }
     const auto n = edits.write(room);
+    const auto* stream = stream_for(n, hop.out);
+    if (stream != nullptr) name_transport(room.first(n), core::Transport::tcp);
     if (!transactions_.keep(t.request, {room.data(), n})) {
         if (balanced) router_.release(found.target.destination);
         return drop(ProxyDrop::no_image_room), false;
     }
-    out_.commit(n, hop.out);
+    auto& by = out_.commit(n, hop.out);
+    if (stream != nullptr) go_by(by, *stream);
     counters_.requests_out[t.method].add();
     count(ProxyEvent::failover);
 
@@ -286,6 +297,8 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     t.branch_mac = branch.mac;
     t.top_length = static_cast<std::uint16_t>(top.size());
     t.target = hop.out;
+    t.by_size = false;
+    if (stream != nullptr) take_stream(t, *stream);
     start_client(t, now);
     if (d != nullptr && t.is_invite() && t.initial) tell_moved(*d, t, now);
     return true;

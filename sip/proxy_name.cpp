@@ -117,6 +117,7 @@ void Proxy::on_names(core::Tick now) {
         if (t != nullptr && t->waits) waiting_[left++] = handle;
     }
     waiting_.resize(left);
+    if (!stranded_.empty()) send_stranded(now);
 }
 
 // The request takes its way as if it had just come.

@@ -57,6 +57,7 @@ Proxy::Proxy(const Parts& p)
       t4_{p.config.timers.t4},
       t1x64_{64 * p.config.timers.t1} {
     waiting_.reserve(2 * max_waiting);
+    stranded_.reserve(max_stranded);
     for (auto interval = t1_; interval < t2_; interval *= 2) late_trying_ += interval;
 }
 

@@ -79,6 +79,7 @@ struct Transaction {
     bool old_branch = false;   // the request's branch is RFC 2543's: responses do not lead back to its key
     bool waits = false;        // for its name: `request` is as it came, `target` where it came from
     bool ack_kept = false;     // `request` holds the ACK, for retransmitted finals
+    bool by_size = false;      // over a stream for its size alone (§18.1.1)
     bool given_up = false;     // the client has our own final; what the host still says is ended politely
     fsm::State client_state = fsm::State::terminated;
 

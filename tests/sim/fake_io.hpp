@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,25 +37,21 @@ public:
     };
     // What the worker has believed of it.
     [[nodiscard]] const std::vector<PathLimit>& path_limits() const { return path_limits_; }
-    [[nodiscard]] bool has_waiting() const { return !waiting_.empty(); }
+    [[nodiscard]] bool has_waiting() const { return !waiting_.empty() || !returned_.empty(); }
     std::vector<Sent> take_sent() { return std::exchange(sent_, {}); }
     [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
     // As a port whose queue never runs empty.
     void flood(bool on) { flooded_ = on; }
+    // Streams that do not take what they are to: their messages come back.
+    void refuse(std::function<bool(const core::Flow&)> refused) { refused_ = std::move(refused); }
+    // One of them alone, some time later.
+    void give_back(Sent sent) { returned_.push_back(std::move(sent)); }
     // Transmits nothing and lends nothing while true: a port without buffers.
     void starve(bool on) { starved_ = on; }
 
     // --- core::PacketIo
-    std::size_t receive(std::span<core::Inbound> in) {
-        std::size_t n = 0;
-        while (n < in.size() && !waiting_.empty()) {
-            auto* copy = new std::string(std::move(waiting_.front().text));
-            in[n++] = {{copy->data(), copy->size()}, waiting_.front().flow, copy};
-            waiting_.pop_front();
-            ++live_;
-        }
-        return n;
-    }
+    std::size_t receive(std::span<core::Inbound> in) { return hand_over(waiting_, in); }
+    std::size_t returned(std::span<core::Inbound> in) { return hand_over(returned_, in); }
     [[nodiscard]] bool backlogged() const { return flooded_ || !waiting_.empty(); }
     void release(std::span<const core::Inbound> done) {
         for (const auto& d : done) {
@@ -70,7 +67,9 @@ public:
     }
     void transmit(core::Outbox& out) {
         for (const auto& d : out.filled()) {
-            sent_.push_back({{d.room.data, d.length}, d.flow});
+            const bool back = refused_ && core::is_reliable(d.flow.transport) && refused_(d.flow);
+            Sent s{{d.room.data, d.length}, d.flow};
+            back ? returned_.push_back(std::move(s)) : sent_.push_back(std::move(s));
             delete[] d.room.data;
             --lent_;
         }
@@ -103,18 +102,29 @@ public:
 private:
     static constexpr std::uint32_t small_size = 2048, large_size = 65'535;
 
+    std::size_t hand_over(std::deque<Sent>& from, std::span<core::Inbound> in) {
+        std::size_t n = 0;
+        for (; n < in.size() && !from.empty(); from.pop_front()) {
+            auto* copy = new std::string(std::move(from.front().text));
+            in[n++] = {{copy->data(), copy->size()}, from.front().flow, copy};
+            ++live_;
+        }
+        return n;
+    }
+
     core::OutBuffer make(std::uint32_t size) {
         ++lent_;
         return {new char[size], size, nullptr};
     }
 
-    std::deque<Sent> waiting_;
+    std::deque<Sent> waiting_, returned_;
     std::deque<std::pair<Sent, std::uint16_t>> errors_;
     std::vector<PathLimit> path_limits_;
     std::vector<Sent> sent_;
+    std::function<bool(const core::Flow&)> refused_;
     long live_ = 0, lent_ = 0;
     bool starved_ = false, flooded_ = false;
 };
-static_assert(core::PacketIo<FakeIo>);
+static_assert(core::StreamIo<FakeIo>);
 
 }  // namespace sipfront::sim

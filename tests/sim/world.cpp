@@ -167,6 +167,7 @@ std::vector<Sent> World::run() {
         for (auto& w : workers_) work += w->poll(now_);
         apply_evidence();
         if (answer_questions()) ++work;
+        for (const auto& io : ios_) work += io->has_waiting() ? 1 : 0;
     }
     return collect();
 }

@@ -86,6 +86,7 @@ image_bytes = 2097152
 failover_codes = [500, 503]
 cluster_to_self = "balance_elsewhere"
 path = "supported"
+large_requests = "fragment"
 methods = { subscribe = "dispatch" }
 trust = { strip = ["X-Token"] }
 [balancer]
@@ -112,6 +113,7 @@ probe = { jitter = 0, interval = "10s" }
     EXPECT_THAT(c.proxy.failover_codes, ElementsAre(500, 503));
     EXPECT_EQ(c.proxy.cluster_to_self, sip::SelfPolicy::balance_elsewhere);
     EXPECT_EQ(c.proxy.path, sip::PathPolicy::supported);
+    EXPECT_EQ(c.proxy.large_requests, sip::LargeRequests::fragment);
     EXPECT_EQ(c.proxy.methods[static_cast<std::size_t>(sip::Method::subscribe)], sip::MethodPolicy::dispatch);
     EXPECT_EQ(c.proxy.methods[static_cast<std::size_t>(sip::Method::invite)], sip::MethodPolicy::balance);
     EXPECT_THAT(c.proxy.trust_strip, ElementsAre("X-Token"));
@@ -187,6 +189,7 @@ TEST(Config, ReportsAllErrorsAtOnceWithTheirPlaces) {
 }
 
 TEST(Config, UnknownKeysAreErrorsWithASuggestion) {
+    EXPECT_THAT(errors_with("sip.large_requests = \"stream\""), ElementsAre(HasSubstr("no TCP transport yet")));
     EXPECT_THAT(errors_with("sip.fork_atempts = 2"), ElementsAre(HasSubstr("did you mean \"fork_attempts\"?")));
     EXPECT_THAT(errors_with("sip.fr_timer = \"1s\""), ElementsAre(HasSubstr("did you mean \"sip.timers.fr_timer\"?")));
     EXPECT_THAT(errors_with("sip.qqqqqq = 1"), ElementsAre(HasSubstr("; remove it")));

@@ -32,6 +32,7 @@ TEST(NameQuestion, IsOneForAllSpellingsOfAName) {
     EXPECT_EQ(a->key(key), b->key(key));
     EXPECT_NE(a->key(key), NameQuestion::make("carrier.example", 5060, false)->key(key));
     EXPECT_NE(a->key(key), NameQuestion::make("carrier.example", 0, true)->key(key));
+    EXPECT_NE(a->key(key), NameQuestion::make("carrier.example", 0, false, Transport::tcp)->key(key));
     EXPECT_NE(a->key(key), a->key({3, 4}));
 }
 

@@ -80,6 +80,23 @@ TEST(Resolution, WithATransportTheServiceRecordFirst_Rfc3263_4_2) {
     EXPECT_EQ(r.ttl(), 40U) << "of the record that holds shortest";
 }
 
+TEST(Resolution, OfAResponseTheServiceOfItsTransport_Rfc3263_5) {
+    using core::Transport;
+    for (const auto& [transport, service, port] :
+         {std::tuple{Transport::tcp, "_sip._tcp.peer.example", 5060}, {Transport::tls, "_sips._tcp.peer.example", 5061}}) {
+        Zone zone;
+        zone.has("peer.example", RecordType::a, {address("192.0.2.3")});
+        const auto q = *core::NameQuestion::make("peer.example", 0, true, transport);
+        EXPECT_NE(q, question("peer.example", 0, true));
+        // Without the record the address at the transport's own port.
+        EXPECT_THAT(targets(zone.resolve(q)), ElementsAre(testing::HasSubstr("192.0.2.3:" + std::to_string(port))));
+        EXPECT_THAT(zone.asked.at(0), testing::HasSubstr(service));
+        zone.has(service, RecordType::srv, {srv(1, 0, 5099, "b.peer.example")});
+        zone.has("b.peer.example", RecordType::a, {address("192.0.2.4")});
+        EXPECT_THAT(targets(zone.resolve(q)), ElementsAre(testing::HasSubstr("192.0.2.4:5099")));
+    }
+}
+
 TEST(Resolution, OtherwiseByNaptrToServiceToAddress_Rfc3263_4_1) {
     Zone zone;
     zone.has("carrier.example", RecordType::naptr,
