@@ -14,6 +14,7 @@
 #include "core/result.hpp"
 #include "dpdk/config.hpp"
 #include "ha/database.hpp"
+#include "ha/journal_config.hpp"
 #include "kni/config.hpp"
 #include "sip/config.hpp"
 
@@ -37,6 +38,8 @@ struct Config {
     MetricsConfig metrics;
     AdminConfig admin;
     kni::ResolverConfig resolver;
+    ha::JournalConfig journal;
+    ha::CdrConfig cdr;
     core::LogConfig log;
     std::string key_file;  // core::KeyRing; empty: keys of this process only, which no restart and no other node survives
     std::chrono::milliseconds drain_timeout{30'000};

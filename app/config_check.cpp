@@ -241,6 +241,7 @@ void check_dispatcher(const Config& c, Binding& out) {
 }  // namespace
 
 void derive(Config& config) {
+    config.proxy.keep_parties = !config.cdr.file.empty();
     auto& listeners = config.proxy.listeners;
     if (listeners.empty())
         for (const auto* addresses : {&config.kernel.virtual_addresses, &config.kernel.addresses})
@@ -255,6 +256,7 @@ void derive(Config& config) {
     };
     number(config.balancer.load_balancer);
     number(config.balancer.dispatcher);
+    config.proxy.keep_parties = !config.cdr.file.empty();
     if (!config.metrics.listen.address && !config.kernel.addresses.empty())
         config.metrics.listen.address = config.kernel.addresses.front().address;
 }
@@ -269,6 +271,7 @@ void check_config(const Config& config, Binding& binding) {
     check_load_balancer(config, binding);
     check_dispatcher(config, binding);
     check_database(config, binding);
+    check_journal(config, binding);
     // sun_path holds 108 octets, the terminating zero included.
     if (config.admin.socket.empty() || config.admin.socket.size() > 107)
         binding.fail("admin.socket", "is not a path that a Unix socket can have", "give a path of 1 to 107 octets");

@@ -21,7 +21,6 @@ void bind_database(Binder& b, ha::DatabaseConfig& d) {
     b.text("password_file", d.password_file);
     b.text("name", d.name);
     b.text("tls_ca", d.tls_ca);
-    b.number("connections", d.connections, 1, 16);
     b.duration("connect_timeout", d.connect_timeout, 1s, 60s);
     b.duration("read_timeout", d.read_timeout, 2s, 60s);
     b.duration("write_timeout", d.write_timeout, 2s, 60s);

@@ -243,6 +243,7 @@ void bind_config(Binder& root, Config& config) {
     bind_balancer(root, config.balancer);
     root.table("database", [&](Binder& b) { bind_database(b, config.database); });
     root.table("resolver", [&](Binder& b) { bind_resolver(b, config.resolver, config.proxy.timers); });
+    bind_journal(root, config.journal, config.cdr);
     root.table("metrics", [&](Binder& b) {
         b.flag("enabled", config.metrics.enabled);
         b.formed("listen", config.metrics.listen, metrics_form());

@@ -49,5 +49,6 @@ void sip_families(Families& out, const Telemetry& t);
 void worker_families(Families& out, const Telemetry& t);
 void destination_families(Families& out, const Telemetry& t, const balancer::Snapshot* snapshot);
 void process_families(Families& out, const Telemetry& t);
+void journal_families(Families& out, const Telemetry& t);
 
 }  // namespace sipfront::app

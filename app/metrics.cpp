@@ -19,6 +19,7 @@ Families collect(const Telemetry& telemetry, const balancer::Snapshot* snapshot)
     sip_families(out, telemetry);
     destination_families(out, telemetry, snapshot);
     worker_families(out, telemetry);
+    journal_families(out, telemetry);
     return out;
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/dialog_recovery.hpp"
 #include "app/switchboard.hpp"
 #include "app/worker_stats.hpp"
 #include "balancer/destination.hpp"
@@ -18,6 +19,9 @@
 #include "core/published.hpp"
 #include "dpdk/lcore.hpp"
 #include "dpdk/port_counters.hpp"
+#include "ha/cdr_writer.hpp"
+#include "ha/journal_lane.hpp"
+#include "ha/journal_stats.hpp"
 #include "kni/resolver.hpp"
 
 namespace sipfront::app {
@@ -59,6 +63,10 @@ struct Telemetry {
     const Switchboard* switchboard = nullptr;
     const ControlStats* control = nullptr;
     const kni::ResolverStats* resolver = nullptr;  // null: no resolver (tests)
+    const ha::JournalStats* journal = nullptr;     // null: dialogs are not kept beyond the process
+    std::vector<const ha::JournalLane*> lanes;     // by worker
+    const ha::CdrStats* cdr = nullptr;             // null: no call records
+    const RecoveryStats* recovery = nullptr;       // null: there is no store to recover from
     std::vector<std::string> ports;                // devices in the order of the bond's members
     std::string version;
     std::int64_t started = 0;  // seconds since 1970

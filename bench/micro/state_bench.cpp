@@ -1,4 +1,5 @@
-// What a call's messages do to the tables of transactions and dialogs, from a thousand of them to millions.
+// What a call's messages do to the tables of transactions and dialogs, from a thousand of them to millions; and what telling the
+// journal of a dialog costs the worker.
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <benchmark/benchmark.h>
 
 #include "core/byte_slab.hpp"
+#include "ha/journal_lane.hpp"
 #include "sip/dialog.hpp"
 #include "sip/transaction.hpp"
 
@@ -158,6 +160,32 @@ void dialog_find(benchmark::State& state) {
     if (!found) state.SkipWithError("a dialog was not found");
 }
 BENCHMARK(dialog_find)->Arg(1'000)->Arg(100'000)->Arg(1'000'000)->Arg(5'000'000);
+
+// An event with so many octets of texts. The ring is emptied outside the time, by the same core: lines that another one has read
+// come back a little later.
+void journal_post(benchmark::State& state) {
+    constexpr int posts = 1'024;
+    ha::JournalLane lane{std::size_t{1} << 18};
+    const std::string text(static_cast<std::size_t>(state.range(0)), 'x');
+    DialogEvent e;
+    e.change = DialogChange::changed;
+    EventTexts texts{};
+    if (!text.empty()) e.texts = (1U << event_texts) - 1;
+    for (std::size_t i = 0; i < texts.size(); ++i) texts[i] = std::string_view{text}.substr(0, text.size() / texts.size());
+    bool full = false;
+    while (state.KeepRunningBatch(posts)) {
+        for (int i = 0; i < posts; ++i) {
+            ++e.id;
+            full = !lane.note(e, texts) || full;
+        }
+        state.PauseTiming();
+        benchmark::DoNotOptimize(lane.drain(posts, [](const DialogEvent&, const EventTexts&) {}));
+        state.ResumeTiming();
+    }
+    if (full) state.SkipWithError("no room");
+}
+// Ringing or an ACK; an answer; an INVITE.
+BENCHMARK(journal_post)->Arg(0)->Arg(350)->Arg(800);
 
 }  // namespace
 

@@ -167,6 +167,19 @@ TEST(Config, ResolverIsRead) {
     EXPECT_FALSE(parse_config({{"a", base}, {"b", "resolver.servers = [\"ns.example\"]"}})) << "a name server has an address";
 }
 
+TEST(Config, JournalAndCallRecordsAreRead) {
+    const auto c = good({{"base.toml", base},
+                         {"more.toml",
+                          "journal = { flush_interval = \"20ms\", writers = 4, ring = \"64MiB\" }\n"
+                          "cdr = { file = \"/var/log/sipfront/cdr.json\", rotate_interval = \"1h\" }\n"}});
+    EXPECT_EQ(c.journal.flush_interval, 20ms);
+    EXPECT_EQ(c.journal.writers, 4U);
+    EXPECT_EQ(c.journal.ring, 64U << 20);
+    EXPECT_EQ(c.cdr.rotate_interval, 1h);
+    EXPECT_TRUE(c.proxy.keep_parties) << "records name the parties";
+    EXPECT_FALSE(good({{"base.toml", base}}).proxy.keep_parties);
+}
+
 TEST(Config, LaterFilesOverrideKeyByKey) {
     const auto c = good({{"a", base}, {"b", "sip.timers.t1 = \"400ms\"\nsip.timers.t2 = \"3s\""}, {"c", "sip.timers.t1 = \"300ms\""}});
     EXPECT_EQ(c.proxy.timers.t1, 300ms);
@@ -226,6 +239,10 @@ INSTANTIATE_TEST_SUITE_P(
         Rule{"sip.timers.fr_inv_timer = \"10m\"", "beyond timer_c"},
         Rule{"sip.timers = { t1 = \"10ms\" }", "fr_timer: is 2s, beyond 64*t1"}, Rule{"sip.timers.t2 = \"4000500us\"", "is too fine"},
         Rule{"balancer.probe.timeout = \"5s\"", "not below the interval"},
+        Rule{"cdr.file = \"cdr.json\"", "\"cdr.json\" is not an absolute path"},
+        Rule{"cdr.file = \"/a\"\nlog.file = \"/a\"", "cdr.file: is the log's file, too"},
+        Rule{"cdr = { file = \"/a\", rotate_size = \"1KiB\" }", "cdr.rotate_size: is 1KiB"},
+        Rule{"cdr = { file = \"/a\", rotate_interval = \"1s\" }", "cdr.rotate_interval: is 1s"}, Rule{"journal.batch = 0", "journal.batch"},
         Rule{"sip.methods.register = \"balance\"", "is none of its choices"},
         Rule{"sip.trust.strip = [\"X Y\"]", "not a header field's name"},
         Rule{"[[sip.listeners]]\naddress = \"10.77.0.55:5060\"", "more.toml:2:1: sip.listeners[0].address: 10.77.0.55 is neither"},

@@ -121,6 +121,37 @@ TEST(Metrics, ShowTheResolver) {
     EXPECT_EQ(s.types.at("sipfront_resolver_total"), "counter");
 }
 
+TEST(Metrics, ShowTheJournalAndCallRecords) {
+    FakeDaemon d;
+    const Scrape none{metrics_text(d.view, d.snapshot())};
+    EXPECT_FALSE(none.types.contains("sipfront_journal_total"));
+    ha::JournalStats journal;
+    ha::JournalLane lane{1'024};
+    ha::CdrStats cdr;
+    d.view.journal = &journal;
+    d.view.lanes = {&lane};
+    d.view.cdr = &cdr;
+    journal.counts[ha::JournalCount::rows_written].add(12);
+    journal.errors[static_cast<std::size_t>(ha::StoreError::Kind::retry)].add(3);
+    journal.pending.set(5);
+    journal.lag.record(9'000'000);
+    journal.resync.set(static_cast<std::uint64_t>(ha::ResyncState::asking));
+    cdr.counts[ha::CdrCount::dropped].add(2);
+    sip::DialogEvent e;
+    e.change = sip::DialogChange::ended;
+    ASSERT_TRUE(lane.note(e, {}));
+    const Scrape s{metrics_text(d.view, d.snapshot())};
+    EXPECT_EQ(s["sipfront_journal_total{what=\"rows_written\"}"], 12);
+    EXPECT_EQ(s["sipfront_journal_errors_total{kind=\"retry\"}"], 3);
+    EXPECT_EQ(s["sipfront_journal_pending"], 5);
+    EXPECT_EQ(s["sipfront_journal_lag_seconds_count"], 1);
+    EXPECT_EQ(s["sipfront_journal_resync{state=\"asking\"}"], 1);
+    EXPECT_EQ(s["sipfront_journal_resync{state=\"idle\"}"], 0);
+    EXPECT_EQ(s["sipfront_journal_posts_total{worker=\"0\",result=\"posted\"}"], 1);
+    EXPECT_EQ(s["sipfront_journal_ring_depth{worker=\"0\"}"], 1);
+    EXPECT_EQ(s["sipfront_cdr_total{what=\"dropped\"}"], 2);
+}
+
 TEST(Metrics, ShowDestinations) {
     FakeDaemon d;
     (*d.destination(0).load)[balancer::ResourceId{0}].try_reserve();
