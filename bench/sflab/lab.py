@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import build, hosts, memory, net, node, plan, proc, sip
+from . import build, hosts, memory, net, node, plan, proc, sip, store
 from .shell import LabError, wait_for
 
 
@@ -18,6 +18,7 @@ class Options:
     single: bool = False
     cores: int = 1
     uas: bool = True
+    store: str = ""    # of dialogs: sqlite or mysql; empty: none
     overlay: str = ""  # TOML text over the configuration of every node
     daemon: str = ""
 
@@ -84,7 +85,10 @@ def _build_up(options: Options):
     net.add_core()
     for name in options.node_names:
         net.add_node(name, options.single)
+    store.up(options.store)
     node.write_config(asdict(options), huge)
+    if options.store == "mysql":
+        store.make_tables(Path(options.daemon).with_name("sipfrontctl"), node.config_file("lb1"))
     if options.uas:
         for name in plan.HOST_PARTS:
             hosts.start(name)
@@ -101,6 +105,8 @@ def _save(options: Options, complete: bool):
 
 def _revive(options: Options):
     """The lab is up: only what died is started again."""
+    if options.store == "mysql" and not store.server.process:
+        store.server.start()
     if options.uas:
         hosts.restore()
     for name in options.node_names:
@@ -131,6 +137,7 @@ def down():
     for process in proc.every():
         process.stop(grace=1)
     proc.reap()
+    store.down()
     net.remove_all()
     memory.release()
     shutil.rmtree(plan.STATE, ignore_errors=True)

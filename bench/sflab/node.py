@@ -4,7 +4,7 @@ import secrets
 import signal
 from pathlib import Path
 
-from . import memory, plan, proc, sip
+from . import memory, plan, proc, sip, store
 from .shell import LabError, wait_for
 
 # Ring of an AF_PACKET port: 4096 frames, so that a daemon that must wait for a CPU of a small machine loses nothing.
@@ -65,6 +65,7 @@ interval = "1s"
 timeout = "500ms"
 from_uri = "sip:probe@{plan.v4(part)}"
 """
+    text += store.config_text(node, options["store"])
     for name, address in plan.HOST_ADDRESSES.items():
         text += f"""
 [[load_balancer]]

@@ -31,6 +31,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_status) {
     app.add_flag("--long-texts", o.long_texts, "Call-IDs of 48 octets, tags of 32, Contacts of 90");
     app.add_flag("--register", o.registrations, "registrations in place of calls");
     app.add_flag("--refuse", o.refuse, "ports whose queues never run empty: all but the least share of new work is refused");
+    app.add_flag("--journal", o.journal, "each change of a dialog is posted to a journal");
     app.add_flag("--small-pages", o.small_pages, "no huge pages, to show what they are worth");
     app.add_option("--json", o.json, "writes the figures to a file");
     try {

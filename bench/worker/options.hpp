@@ -11,7 +11,7 @@ struct Options {
     double rate = 20'000, hold_s = 10, delay_s = 0, seconds = 60, warm_s = 45;
     std::uint32_t at_once = 8, workers = 1, invite_bytes = 0;
     std::uint32_t dialogs = 0;  // not 0: hold and warm-up follow from it
-    bool long_texts = false, registrations = false, one_queue = false, small_pages = false, refuse = false;
+    bool long_texts = false, registrations = false, one_queue = false, small_pages = false, refuse = false, journal = false;
     std::string json;
 };
 

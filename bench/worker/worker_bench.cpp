@@ -14,6 +14,8 @@
 #include "bench/worker/figures.hpp"
 #include "bench/worker/resident.hpp"
 #include "bench/worker/seat.hpp"
+#include "ha/journal_config.hpp"
+#include "ha/journal_lane.hpp"
 
 namespace {
 
@@ -47,7 +49,8 @@ public:
                                                                         .snapshots = snapshots_,
                                                                         .names = names_,
                                                                         .name_key = core::random_key(),
-                                                                        .switchboard = switchboard_});
+                                                                        .switchboard = switchboard_,
+                                                                        .observers = lanes()});
         seats_.resize(o.workers);
     }
 
@@ -66,6 +69,13 @@ public:
     }
 
 private:
+    std::vector<sip::DialogObserver*> lanes() {
+        std::vector<sip::DialogObserver*> all;
+        for (std::uint32_t i = 0; options_.journal && i < options_.workers; ++i)
+            all.push_back(lanes_.emplace_back(std::make_unique<ha::JournalLane>(ha::JournalConfig{}.ring / sizeof(ha::RingBlock))).get());
+        return all;
+    }
+
     void work(std::uint32_t self, std::barrier<>& barrier) {
         if (options_.workers > 1 && options_.workers <= cpus_.size()) pin_to(cpus_[self]);
         core::Tick now{1h};
@@ -110,6 +120,8 @@ private:
         bool worked = seat.poll(now, measuring);
         barrier.arrive_and_wait();
         worked = seat.poll(now, measuring) || worked;
+        // Another core's work, and not timed.
+        if (options_.journal) lanes_[self]->drain(1U << 20, [](const auto&...) {});
         if (worked) any_ = true;
         barrier.arrive_and_wait();
         for (std::uint32_t i = 0; i < options_.workers; ++i)
@@ -140,6 +152,7 @@ private:
     core::Published<balancer::Snapshot> snapshots_;
     core::Published<core::NameTable> names_;
     app::Switchboard switchboard_;
+    std::vector<std::unique_ptr<ha::JournalLane>> lanes_;
     std::unique_ptr<app::WorkerShared> shared_;
     std::vector<std::unique_ptr<Seat>> seats_;
     std::atomic<bool> any_ = false;
