@@ -1,0 +1,88 @@
+"""Dialog stores at length: a database that stands still for half a minute, a Galera node that dies, a million rows. Usage: soak_store.py"""
+
+import signal
+import time
+
+from harness import LabCase, hosts, lab, main, page, plan, proc, scenario, sipp, wait_for  # noqa: F401
+
+from sflab import store
+from sflab.galera import Cluster
+
+
+class Stall(LabCase):
+    options = {"store": "mysql"}
+    rate, seconds = 400, 60
+
+    def test_half_a_minute_without_the_database(self):
+        """Nothing fails, memory is bounded, set-up takes no longer, and the store catches up."""
+        database = store.server.process
+        calls = self.rate * self.seconds
+        with sipp.Run("uac", f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=calls, rate=self.rate, hold_ms=3_000,
+                      timeout=self.seconds + 60, response_times=True) as run:
+            wait_for(lambda: run.count().placed > 10 * self.rate, "calls", 60)
+            database.send(signal.SIGSTOP)
+            time.sleep(30)
+            pending = page().sum("sipfront_journal_pending_bytes")
+            database.send(signal.SIGCONT)
+            self.assert_all_succeed(run.wait(), calls)
+        print(f"{pending / 1e6:.1f} MB waited")
+        self.assertLess(pending, 64e6)
+        self.assert_no_dialog_left(40)
+        wait_for(lambda: store.dialogs("mysql") == 0, "the store to catch up", 60, every=0.2)
+
+
+class Galera(LabCase):
+    """The nodes of the cluster die one after the other; what the others have is complete."""
+
+    def setUp(self):
+        self.cluster = Cluster()
+        self.addCleanup(self.cluster.down)
+        self.cluster.up()
+        self.bring_up(overlay=self.cluster.config_text())
+        super().setUp()
+
+    def test_any_node_may_die(self):
+        with sipp.Run(scenario("caller_routes"), f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=6_000, rate=100, hold_ms=10_000,
+                      timeout=150) as run:
+            for victim in range(3):
+                wait_for(lambda: self.cluster.rows((victim + 1) % 3) > 500, "rows", 60, every=0.2)
+                self.cluster.kill(victim)
+                survivor = (victim + 1) % 3
+
+                def complete():
+                    active = page().sum("sipfront_dialogs_active")
+                    return abs(self.cluster.rows(survivor) - active) < 60 and page().sum("sipfront_journal_pending") < 60
+
+                wait_for(complete, "the survivors to have all dialogs", 40, every=0.2)
+                self.cluster.start(victim)
+            self.assert_all_succeed(run.wait(), 6_000)
+        self.assert_no_dialog_left(40)
+        wait_for(lambda: self.cluster.rows(0) == 0, "the table to be empty", 60, every=0.2)
+
+
+class Million(LabCase):
+    options = {"store": "mysql", "overlay": "[sip]\nmax_dialogs = 2000000\n"}
+    rows = 1_000_000
+
+    def test_rows_come_back_while_calls_are_served(self):
+        proc.find("lb1").stop(grace=10)
+        store.server.sql(f"""INSERT INTO dialog (dlg_id, callid, from_uri, from_tag, to_uri, to_tag, caller_cseq, callee_cseq, caller_route_set, callee_route_set,
+            caller_contact, callee_contact, caller_sock, callee_sock, state, start_time, timeout, sf_destination, sf_group, sf_resource, sf_node, sf_epoch,
+            sf_version, sf_created, sf_host, sf_client, sf_caller_in_cluster, sf_symmetric, sf_request_uri, sf_client_via, sf_branch, sf_routes)
+            SELECT seq, CONCAT('stored-call-', seq, '@198.51.100.7'), 'sip:alice@example.com', CONCAT('tag', seq), 'sip:service@{plan.VIP}', CONCAT('callee', seq), 1, 0, '', '',
+            'sip:alice@10.77.0.2:5061', 'sip:host@10.77.0.103:5060', 'udp:{plan.VIP}:5060', 'udp:{plan.VIP}:5060', 4, UNIX_TIMESTAMP() - 60, UNIX_TIMESTAMP() + 36000,
+            'sip:10.77.0.103:5060', 1, 'pstn', 1, 0, (UNIX_TIMESTAMP() - 60) * 1000000, (UNIX_TIMESTAMP() - 63) * 1000000,
+            'udp:10.77.0.103:5060', 'udp:10.77.0.2:5061', 0, 0, '', '', '', '' FROM seq_1_to_{self.rows}""", store.NAME)
+        lab.start("lb1")
+        with sipp.Run("uac", f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=15_000, rate=500, hold_ms=1_000, timeout=120) as run:
+            wait_for(lambda: page().sum("sipfront_recovery_done") == 1, "recovery", 180, every=0.5)
+            now = page()
+            print(f"{now.sum('sipfront_recovery_rows_total', what='brought'):.0f} dialogs in {now.sum('sipfront_recovery_seconds'):.1f} s")
+            self.assertEqual(now.sum("sipfront_recovery_rows_total", what="brought"), self.rows)
+            self.assert_all_succeed(run.wait(), 15_000)
+        wait_for(lambda: page().sum("sipfront_dialogs_active") == self.rows, "the stored calls alone", 40, every=0.2)
+        self.assertEqual(page().sum("sipfront_destination_load"), self.rows)
+
+
+if __name__ == "__main__":
+    main()
