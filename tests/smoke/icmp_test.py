@@ -1,5 +1,6 @@
 """ICMP errors of real kernels: a host without a socket is left at once, a path that takes less gets shorter packets; forged ones do nothing."""
 
+import random
 import socket
 import struct
 
@@ -9,10 +10,18 @@ from sflab.shell import inside, network, run, wait_for
 
 VICTIM = "fs2"
 FAR = "sf-far"
-FAR_NET, FAR_ROUTER, FAR_CLIENT = "fd88::/64", "fd88::1", "fd88::2"
+# Another client each time: a node that stayed up knows the path to the last one.
+FAR_NET, FAR_ROUTER, FAR_CLIENT = "fd88::/64", "fd88::1", f"fd88::2:{random.randrange(1, 0xffff):x}"
 
 
 class Icmp(LabCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Linux sends six errors to an address at once and then one a second; a busy machine takes the host out of rotation too late for that.
+        cls.addClassCleanup(inside, plan.HOSTS, "sysctl", "-qw", "net.ipv4.icmp_ratelimit=1000")
+        inside(plan.HOSTS, "sysctl", "-qw", "net.ipv4.icmp_ratelimit=0")
+
     def grown(self, before, name: str, **labels) -> float:
         return page().sum(name, **labels) - before.sum(name, **labels)
 
@@ -42,11 +51,11 @@ class Icmp(LabCase):
         with network(plan.CLIENTS):
             raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
         with raw:
-            for _ in range(20):
+            for n in range(1, 4):
                 raw.sendto(message, (plan.VIP, 0))
                 raw.sendto(message[:-1] + b"!", (plan.VIP, 0))
-        wait_for(lambda: self.grown(before, "sipfront_worker_messages_total", what="unproven") >= 20, "the errors to be read", 10)
-        self.assertEqual(self.grown(before, "sipfront_port_icmp_errors_total", result="checksum"), 20)
+                wait_for(lambda: self.grown(before, "sipfront_worker_messages_total", what="unproven") == n, "an error to be read", 10)
+                wait_for(lambda: self.grown(before, "sipfront_port_icmp_errors_total", result="checksum") == n, "a spoilt one to be counted", 10)
         self.assertGreaterEqual(self.grown(before, "sipfront_worker_messages_total", what="suspicions"), 1)
         self.assertEqual(self.grown(before, "sipfront_events_total", event="transport_error"), 0)
         self.call("uac", calls=40, rate=40, hold_ms=100)
