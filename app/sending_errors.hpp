@@ -34,13 +34,12 @@ public:
 
     // Those of the port's last receive(); returns how many.
     std::size_t poll(core::Tick now) {
-        std::array<core::Undelivered, 16> errors;
-        const auto n = io_.undelivered(errors);
+        const auto n = io_.undelivered(errors_);
         if (n == 0) [[likely]]
             return 0;
         counts_[WorkerCount::undelivered].add(n);
         for (std::size_t i = 0; i < n; ++i) {
-            Steered s{.message = errors[i].quote, .errand = Steered::Errand::undelivered, .path_mtu = errors[i].path_mtu};
+            Steered s{.message = errors_[i].quote, .errand = Steered::Errand::undelivered, .path_mtu = errors_[i].path_mtu};
             const auto owner = read(s);
             if (owner == self_) {
                 judge(s, now);
@@ -106,6 +105,7 @@ private:
     const balancer::Selector& selector_;
     balancer::Prober& prober_;
     sip::Message quote_;
+    std::array<core::Undelivered, 16> errors_;  // not made anew for every poll
 };
 
 }  // namespace sipfront::app

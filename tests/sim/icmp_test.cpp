@@ -196,6 +196,22 @@ TEST(Icmp, AProbeThatDoesNotArriveIsAnsweredByTheError) {
     EXPECT_EQ(world.count(sip::ProxyEvent::transport_error), 2U);
 }
 
+TEST(Icmp, APingThatDoesNotArriveOnceEndsNoCall) {
+    Setup setup{.hosts = 2};
+    setup.proxy.timers.dialog_ping = 10min;
+    World world{setup};
+    const auto call = establish(world);
+    std::vector<Sent> sent;
+    while (sent.empty()) sent = world.jump(1s, 1s);
+    const auto ping = only(sent, "OPTIONS");
+    EXPECT_TRUE(world.bounce(ping).empty());
+    EXPECT_EQ(world.dialogs(), 1U);
+    EXPECT_GE(how_many(world.jump(1s), "OPTIONS"), 1U) << "it is repeated";
+    world.receive(response(ping.text, 200, "OK"), call.host);
+    EXPECT_EQ(world.total_load(), 1U);
+    EXPECT_EQ(world.count(sip::ProxyEvent::transport_error), 0U);
+}
+
 TEST(Icmp, WhatProvesNothingIsWorthAProbeNowAndThen) {
     World world{{.hosts = 2, .probe_mode = 2}};
     // Every probe is answered.
