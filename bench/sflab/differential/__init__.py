@@ -1,0 +1,1 @@
+"""What far ends receive through sipfront and through Debian's Kamailio, compared message by message."""
