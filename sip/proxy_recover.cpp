@@ -63,7 +63,9 @@ void Proxy::settle_trial(const Transaction& t, Dialog& d, int status, core::Tick
     if (t.method == Method::bye) {
         if (status == 401 || status == 407) return;
         if (recovering_) remember_gone(d);
-        if (observer_ != nullptr) tell_end(d, {end_of(t, d), ProxyEvent::dialog_ended, status}, now);
+        // Refused, it may be the second BYE of a call that ended long ago: if a row is left it goes, but no call ends.
+        const auto how = status < 300 ? end_of(t, d) : DialogEnd::none;
+        if (observer_ != nullptr) tell_end(d, {how, ProxyEvent::dialog_ended, status}, now);
         return dialogs_.erase(d);
     }
     if (status >= 300) return;

@@ -88,7 +88,7 @@ def _build_up(options: Options):
     store.up(options.store)
     node.write_config(asdict(options), huge)
     if options.store == "mysql":
-        store.make_tables(Path(options.daemon).with_name("sipfrontctl"), node.config_file("lb1"))
+        store.make_tables(Path(options.daemon).with_name("sipfrontctl"), [node.config_file("lb1")])
     if options.uas:
         for name in plan.HOST_PARTS:
             hosts.start(name)

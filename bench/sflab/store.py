@@ -42,8 +42,10 @@ def up(engine: str):
         server.sql(f"CREATE DATABASE {NAME}")
 
 
-def make_tables(sipfrontctl: Path, config: Path):
-    done = subprocess.run([str(sipfrontctl), "db", "create", "--config", str(config)], capture_output=True, text=True, timeout=60)
+def make_tables(sipfrontctl: Path, configs: list[Path]):
+    files = [argument for config in configs for argument in ("--config", str(config))]
+    done = subprocess.run(["ip", "netns", "exec", plan.node_namespace("lb1"), str(sipfrontctl), *files, "db", "create"], capture_output=True, text=True,
+                          timeout=60)
     if done.returncode != 0:
         raise LabError(f"sipfrontctl db create: {done.stdout}{done.stderr}")
 

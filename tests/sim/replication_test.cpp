@@ -308,6 +308,19 @@ TEST(Adoption, AByeOfAnUnknownDialogTakesItsRowAway) {
     EXPECT_EQ(r.all[0].event.end, DialogEnd::caller_bye);
 }
 
+TEST(Adoption, ASecondByeThatIsRefusedEndsNoCall) {
+    Recorder r;
+    World world{observed(r)};
+    const auto call = establish(world);
+    hang_up(world, call);
+    const auto told = r.all.size();
+    const auto again = only(world.receive(call.in_dialog("BYE", 3, "z9hG4bKsecond"), client_a), "BYE");
+    world.receive(response(again.text, 481, "Call/Transaction Does Not Exist"), call.host);
+    for (std::size_t i = told; i < r.all.size(); ++i) EXPECT_EQ(r.all[i].event.end, DialogEnd::none);
+    EXPECT_TRUE(r.rows.empty());
+    EXPECT_EQ(world.dialogs(), 0U);
+}
+
 class Recovery : public testing::TestWithParam<std::uint32_t> {};
 INSTANTIATE_TEST_SUITE_P(Workers, Recovery, testing::Values(1U, 4U));
 

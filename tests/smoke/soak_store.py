@@ -2,8 +2,9 @@
 
 import signal
 import time
+from pathlib import Path
 
-from harness import LabCase, hosts, lab, main, page, plan, proc, scenario, sipp, wait_for  # noqa: F401
+from harness import LabCase, lab, main, node, page, plan, proc, scenario, sipp, wait_for
 
 from sflab import store
 from sflab.galera import Cluster
@@ -34,12 +35,14 @@ class Stall(LabCase):
 class Galera(LabCase):
     """The nodes of the cluster die one after the other; what the others have is complete."""
 
-    def setUp(self):
-        self.cluster = Cluster()
-        self.addCleanup(self.cluster.down)
-        self.cluster.up()
-        self.bring_up(overlay=self.cluster.config_text())
-        super().setUp()
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster()
+        # The node comes first: the cluster lives in its namespace.
+        cls.bring_up(overlay=cls.cluster.config_text())
+        cls.addClassCleanup(cls.cluster.down)
+        cls.cluster.up(lambda: store.make_tables(Path(lab.current().daemon).with_name("sipfrontctl"), [node.config_file("lb1"), node.overlay_file()]))
+        wait_for(lambda: page().sum("sipfront_recovery_done") == 1, "the node to find the cluster", 30, every=0.2)
 
     def test_any_node_may_die(self):
         with sipp.Run(scenario("caller_routes"), f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=6_000, rate=100, hold_ms=10_000,
