@@ -72,6 +72,16 @@ DialogRow answered(std::uint64_t n) {
     return r;
 }
 
+// Without its texts, as an ACK or a new CSeq leaves it.
+DialogRow acknowledged(std::uint64_t n) {
+    auto r = answered(n);
+    r.caller_cseq = 103;
+    for (const auto text :
+         {&DialogRow::callid, &DialogRow::from_tag, &DialogRow::to_tag, &DialogRow::caller_contact, &DialogRow::callee_contact})
+        (r.*text).clear();
+    return r;
+}
+
 double cpu_seconds() {
     rusage use{};
     ::getrusage(RUSAGE_SELF, &use);
@@ -105,15 +115,17 @@ int run(DialogStore& store, std::uint64_t rows, std::uint64_t batch) {
     Run r{store, rows, batch};
     std::vector<DialogRow> some;
     std::vector<std::uint64_t> ids;
-    const auto upserts = [&](DialogRow (*make)(std::uint64_t)) {
-        return [&, make](std::uint64_t from, std::uint64_t to) {
+    const auto rows_of = [&](DialogRow (*make)(std::uint64_t), bool whole) {
+        return [&, make, whole](std::uint64_t from, std::uint64_t to) {
             some.clear();
             for (auto n = from; n < to; ++n) some.push_back(make(n));
-            return store.write({node, epoch, some, {}});
+            const std::span<const DialogRow> none, all{some};
+            return store.write({.node = node, .epoch = epoch, .upserts = whole ? all : none, .deletes = {}, .updates = whole ? none : all});
         };
     };
-    r.phase("born", upserts(ringing));
-    r.phase("answered", upserts(answered));
+    r.phase("born", rows_of(ringing, true));
+    r.phase("answered", rows_of(answered, true));
+    r.phase("changed", rows_of(acknowledged, false));
     std::uint64_t seen = 0;
     const auto begin = std::chrono::steady_clock::now();
     const auto read = store.read([&](DialogRow&&) { return ++seen, true; });
