@@ -197,7 +197,7 @@ TEST(Icmp, AProbeThatDoesNotArriveIsAnsweredByTheError) {
 }
 
 TEST(Icmp, APingThatDoesNotArriveOnceEndsNoCall) {
-    Setup setup{.hosts = 2};
+    sim::Setup setup{.hosts = 2};
     setup.proxy.timers.dialog_ping = 10min;
     World world{setup};
     const auto call = establish(world);
