@@ -8,20 +8,21 @@ namespace {
 
 std::int64_t number(std::uint64_t n) noexcept { return static_cast<std::int64_t>(n); }
 
-// What an upsert leaves alone when the new text is empty: the parties, of which only the INVITE tells.
-bool kept_when_empty(std::string_view column) noexcept { return column == "from_uri" || column == "to_uri"; }
+// Texts of which only the INVITE tells, and those that only an early dialog has.
+constexpr std::array<std::string_view, 2> parties{"from_uri", "to_uri"};
+constexpr std::array<std::string_view, 4> set_up{"sf_request_uri", "sf_client_via", "sf_branch", "sf_routes"};
+constexpr std::array<std::string_view, 7> others{"callid",           "from_tag",       "to_tag",        "caller_route_set",
+                                                 "callee_route_set", "caller_contact", "callee_contact"};
 
-// Nor, while a call is set up, the texts of its set-up.
-bool kept_while_early(std::string_view column) noexcept {
-    return column == "sf_request_uri" || column == "sf_client_via" || column == "sf_branch" || column == "sf_routes";
-}
+bool among(std::span<const std::string_view> names, std::string_view name) { return std::ranges::find(names, name) != names.end(); }
 
-// What an event need not tell: an update leaves it alone when it is empty.
-bool is_dialogs_text(std::string_view column) noexcept {
-    constexpr std::array<std::string_view, 13> texts{
-        "callid",         "from_uri",       "from_tag",       "to_uri",        "to_tag",    "caller_route_set", "callee_route_set",
-        "caller_contact", "callee_contact", "sf_request_uri", "sf_client_via", "sf_branch", "sf_routes"};
-    return std::ranges::find(texts, column) != texts.end();
+// When the new value takes the place of the old one, whatever the epochs; empty: always.
+std::string taken_when(std::string_view column, const std::string& given, const std::string& given_state, Upsert upsert) {
+    const auto not_empty = given + " <> ''";
+    if (among(parties, column) || (upsert == Upsert::partial && (among(set_up, column) || among(others, column)))) return not_empty;
+    // Once it is answered, it needs them no more.
+    if (among(set_up, column)) return "(" + not_empty + " OR " + given_state + " > 2)";
+    return {};
 }
 
 std::string column_list() {
@@ -30,23 +31,19 @@ std::string column_list() {
     return list;
 }
 
-std::string assignments(SqlDialect dialect) {
+std::string assignments(SqlDialect dialect, Upsert upsert) {
+    const bool mysql = dialect == SqlDialect::mysql;
+    const auto given = [&](std::string_view column) {
+        return mysql ? "VALUES(" + std::string{column} + ')' : "excluded." + std::string{column};
+    };
     std::string text;
     const auto add = [&](std::string_view column) {
         const std::string name{column};
-        const auto given = dialect == SqlDialect::mysql ? "VALUES(" + name + ')' : "excluded." + name;
+        auto condition = taken_when(column, given(column), given("state"), upsert);
         // MySQL has no WHERE here, and assigns from left to right: the epoch that is compared must come last.
-        std::string value = given, condition = dialect == SqlDialect::mysql ? "VALUES(sf_epoch) >= sf_epoch" : "";
-        if (kept_when_empty(column) || kept_while_early(column)) {
-            auto told = given + " <> ''";
-            if (kept_while_early(column))
-                told = '(' + told + " OR " + (dialect == SqlDialect::mysql ? "VALUES(state)" : "excluded.state") + " > 2)";
-            if (dialect == SqlDialect::mysql)
-                condition += " AND " + told;
-            else
-                value = "CASE WHEN " + told + " THEN " + given + " ELSE " + name + " END";
-        }
-        if (!condition.empty()) value = "IF(" + condition + ", " + given + ", " + name + ')';
+        if (mysql) condition = given("sf_epoch") + " >= sf_epoch" + (condition.empty() ? "" : " AND " + condition);
+        const auto value =
+            condition.empty() ? given(column) : "CASE WHEN " + condition + " THEN " + given(column) + " ELSE dialog." + name + " END";
         text += (text.empty() ? "" : ", ") + name + " = " + value;
     };
     for (const auto column : dialog_columns)
@@ -57,42 +54,26 @@ std::string assignments(SqlDialect dialect) {
 
 }  // namespace
 
-std::string upsert_text(SqlDialect dialect, std::size_t rows) {
+std::string upsert_text(SqlDialect dialect, std::size_t rows, Upsert upsert) {
     std::string one = "(";
     for (std::size_t i = 0; i < dialog_columns.size(); ++i) one += i == 0 ? "?" : ",?";
     one += ')';
     auto text = "INSERT INTO dialog (" + column_list() + ") VALUES ";
     text.reserve(text.size() + rows * (one.size() + 1) + 4'096);
     for (std::size_t i = 0; i < rows; ++i) text.append(i == 0 ? "" : ",").append(one);
-    if (dialect == SqlDialect::mysql) return text + " ON DUPLICATE KEY UPDATE " + assignments(dialect);
-    return text + " ON CONFLICT(dlg_id) DO UPDATE SET " + assignments(dialect) + " WHERE excluded.sf_epoch >= dialog.sf_epoch";
-}
-
-std::string update_text(SqlDialect dialect, std::size_t rows) {
-    const bool mysql = dialect == SqlDialect::mysql;
-    std::string one, set;
-    for (const auto column : dialog_columns) {
-        const std::string name{column};
-        // An untyped parameter would be compared as a floating-point number, of which an id has too many digits.
-        const bool key = column == "dlg_id";
-        one += (one.empty() ? "SELECT " : ", ") + std::string{key && mysql ? "CAST(? AS SIGNED)" : "?"} + " AS n_" + name;
-        if (key) continue;
-        const auto given = "v.n_" + name;
-        set += (set.empty() ? "" : ", ") + (mysql ? "d." + name : name) + " = ";
-        set += is_dialogs_text(column)
-                   ? "CASE WHEN " + given + " <> '' THEN " + given + " ELSE " + (mysql ? "d." : "dialog.") + name + " END"
-                   : given;
-    }
-    std::string all;
-    for (std::size_t i = 0; i < rows; ++i) all += (i == 0 ? "" : " UNION ALL ") + one;
-    if (mysql) return "UPDATE dialog d JOIN (" + all + ") v ON d.dlg_id = v.n_dlg_id SET " + set + " WHERE d.sf_epoch <= v.n_sf_epoch";
-    return "UPDATE dialog SET " + set + " FROM (" + all + ") AS v WHERE dialog.dlg_id = v.n_dlg_id AND dialog.sf_epoch <= v.n_sf_epoch";
+    if (dialect == SqlDialect::mysql) return text + " ON DUPLICATE KEY UPDATE " + assignments(dialect, upsert);
+    return text + " ON CONFLICT(dlg_id) DO UPDATE SET " + assignments(dialect, upsert) + " WHERE excluded.sf_epoch >= dialog.sf_epoch";
 }
 
 std::string delete_text(std::size_t rows) {
     std::string text = "DELETE FROM dialog WHERE dlg_id IN (";
     for (std::size_t i = 0; i < rows; ++i) text += i == 0 ? "?" : ",?";
     return text + ") AND sf_epoch <= ?";
+}
+
+std::string present_text(SqlDialect dialect, const std::string& ids) {
+    // SQLite has only one writer anyway.
+    return "SELECT dlg_id FROM dialog WHERE dlg_id IN (" + ids + ") ORDER BY dlg_id" + (dialect == SqlDialect::mysql ? " FOR UPDATE" : "");
 }
 
 std::string page_text(std::uint64_t after, std::size_t rows) {

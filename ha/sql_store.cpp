@@ -4,7 +4,6 @@
 #include <bit>
 #include <utility>
 
-#include "ha/dialog_table.hpp"
 #include "ha/schema.hpp"
 
 namespace sipfront::ha {
@@ -64,7 +63,7 @@ SqlResult<core::Done> SqlStore::write(const DialogBatch& batch) {
 
 // A transaction by itself then, which costs one turn instead of three.
 bool SqlStore::is_one_statement(const DialogBatch& batch) {
-    if ((!batch.upserts.empty() && !batch.deletes.empty()) || !batch.updates.empty()) return false;
+    if (!batch.updates.empty() || (!batch.upserts.empty() && !batch.deletes.empty())) return false;
     const auto rows = batch.upserts.size() + batch.deletes.size();
     if (rows_at_once(session_.connection->dialect(), rows) != rows) return false;
     values_.clear();
@@ -89,39 +88,55 @@ SqlResult<core::Done> SqlStore::write_connected(const DialogBatch& batch) {
     return done;
 }
 
+template <class Text>
+SqlResult<SqlStatement*> SqlStore::statement(Statements& prepared, std::size_t rows, Text&& text) {
+    auto& slot = prepared[rows];
+    if (!slot) {
+        auto made = session_.connection->prepare(text());
+        if (!made) return made.error();
+        slot = std::move(*made);
+    }
+    return slot.get();
+}
+
 SqlResult<core::Done> SqlStore::upsert(const DialogBatch& batch) {
     sorted_.clear();
     for (const auto& row : batch.upserts) sorted_.push_back(&row);
     // Writers that take locks in one order do not wait for each other in a circle.
     std::ranges::sort(sorted_, {}, &DialogRow::dlg_id);
+    return write_sorted(batch, Upsert::whole);
+}
+
+// Those that are there are locked, and then written like the others: one turn for all of them, not one for each.
+SqlResult<core::Done> SqlStore::update(const DialogBatch& batch) {
+    sorted_.clear();
+    for (const auto& row : batch.updates) sorted_.push_back(&row);
+    std::ranges::sort(sorted_, {}, &DialogRow::dlg_id);
+    std::string ids;
+    for (const auto* row : sorted_) ids += (ids.empty() ? "" : ",") + std::to_string(row->dlg_id);
+    if (ids.empty()) return core::Done{};
+    sorted_ids_.clear();
+    const auto done = session_.connection->query(present_text(session_.connection->dialect(), ids), [&](const SqlRow& r) {
+        sorted_ids_.push_back(static_cast<std::uint64_t>(r.integer(0)));
+        return true;
+    });
+    if (!done) return done;
+    std::erase_if(sorted_, [&](const DialogRow* row) { return !std::ranges::binary_search(sorted_ids_, row->dlg_id); });
+    return write_sorted(batch, Upsert::partial);
+}
+
+SqlResult<core::Done> SqlStore::write_sorted(const DialogBatch& batch, Upsert upsert) {
+    const auto dialect = session_.connection->dialect();
+    auto& prepared_ones = upsert == Upsert::whole ? session_.upserts : session_.updates;
     for (std::size_t at = 0; at < sorted_.size();) {
-        auto rows = rows_at_once(session_.connection->dialect(), sorted_.size() - at);
+        auto rows = rows_at_once(dialect, sorted_.size() - at);
         values_.clear();
         for (std::size_t i = 0; i < rows; ++i) append_values(*sorted_[at + i], batch.node, batch.epoch, values_);
         while (rows > 1 && octets(values_) > most_octets) {
             rows /= 2;
             values_.resize(rows * dialog_columns.size());
         }
-        const auto prepared = statement(session_.upserts, rows);
-        if (!prepared) return prepared.error();
-        if (const auto done = (*prepared)->execute(values_); !done) return done.error();
-        at += rows;
-    }
-    return core::Done{};
-}
-
-SqlResult<core::Done> SqlStore::update(const DialogBatch& batch) {
-    // A derived table of more rows takes the server longer to read than several statements.
-    constexpr std::size_t most_updates = 64;
-    const auto dialect = session_.connection->dialect();
-    sorted_.clear();
-    for (const auto& row : batch.updates) sorted_.push_back(&row);
-    std::ranges::sort(sorted_, {}, &DialogRow::dlg_id);
-    for (std::size_t at = 0; at < sorted_.size();) {
-        const auto rows = std::min(rows_at_once(dialect, sorted_.size() - at), most_updates);
-        values_.clear();
-        for (std::size_t i = 0; i < rows; ++i) append_values(*sorted_[at + i], batch.node, batch.epoch, values_);
-        const auto prepared = statement(session_.updates, rows);
+        const auto prepared = statement(prepared_ones, rows, [&] { return upsert_text(dialect, rows, upsert); });
         if (!prepared) return prepared.error();
         if (const auto done = (*prepared)->execute(values_); !done) return done.error();
         at += rows;
@@ -137,7 +152,7 @@ SqlResult<core::Done> SqlStore::erase(const DialogBatch& batch) {
         values_.clear();
         for (std::size_t i = 0; i < rows; ++i) values_.emplace_back(static_cast<std::int64_t>(sorted_ids_[at + i]));
         values_.emplace_back(static_cast<std::int64_t>(batch.epoch));
-        const auto prepared = statement(session_.deletes, rows);
+        const auto prepared = statement(session_.deletes, rows, [rows] { return delete_text(rows); });
         if (!prepared) return prepared.error();
         if (const auto done = (*prepared)->execute(values_); !done) return done.error();
         at += rows;
@@ -149,19 +164,6 @@ SqlResult<core::Done> SqlStore::execute(const char* text) {
     const auto done = session_.connection->execute(text);
     if (!done) return done.error();
     return core::Done{};
-}
-
-SqlResult<SqlStatement*> SqlStore::statement(Statements& prepared, std::size_t rows) {
-    auto& slot = prepared[rows];
-    if (!slot) {
-        const auto dialect = session_.connection->dialect();
-        auto made = session_.connection->prepare(&prepared == &session_.upserts   ? upsert_text(dialect, rows)
-                                                 : &prepared == &session_.updates ? update_text(dialect, rows)
-                                                                                  : delete_text(rows));
-        if (!made) return made.error();
-        slot = std::move(*made);
-    }
-    return slot.get();
 }
 
 SqlResult<core::Done> SqlStore::read(const std::function<bool(DialogRow&&)>& row) {

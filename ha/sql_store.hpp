@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ha/dialog_table.hpp"
 #include "ha/sql.hpp"
 
 namespace sipfront::ha {
@@ -35,9 +36,11 @@ private:
     SqlResult<core::Done> write_connected(const DialogBatch& batch);
     SqlResult<core::Done> upsert(const DialogBatch& batch);
     SqlResult<core::Done> update(const DialogBatch& batch);
+    SqlResult<core::Done> write_sorted(const DialogBatch& batch, Upsert upsert);
     SqlResult<core::Done> erase(const DialogBatch& batch);
     SqlResult<core::Done> execute(const char* text);
-    SqlResult<SqlStatement*> statement(Statements& prepared, std::size_t rows);
+    template <class Text>
+    SqlResult<SqlStatement*> statement(Statements& prepared, std::size_t rows, Text&& text);
     // What the error costs: the connection, the host, or nothing.
     StoreError settle(StoreError error);
 

@@ -130,6 +130,36 @@ TYPED_TEST_P(StoreSuite, AnUpdateTakesWhatItKnowsAndMakesNoRow) {
     EXPECT_EQ(this->all(), rows);
 }
 
+TYPED_TEST_P(StoreSuite, UpdatesOfAnyNumberAndLength) {
+    std::vector<DialogRow> rows;
+    for (std::uint64_t i = 1; i <= 700; ++i)
+        if (i % 3 != 0) rows.push_back(answered(i));
+    this->write(rows);
+    // Twice, so that longer texts meet statements that were prepared with short ones.
+    for (const std::size_t length : {0U, 900U}) {
+        std::vector<DialogRow> updates;
+        for (std::uint64_t i = 1; i <= 700; ++i) {
+            DialogRow u;
+            u.dlg_id = 701 - i;
+            u.caller_cseq = 400;
+            u.callee_contact = std::string(length, 'c');
+            u.callee_route_set = std::string(4 * length, 'r');
+            updates.push_back(std::move(u));
+        }
+        const auto done = this->store_->write({.node = core::NodeId{1}, .epoch = 4, .upserts = {}, .deletes = {}, .updates = updates});
+        ASSERT_TRUE(done) << done.error().text;
+        const auto all = this->all();
+        EXPECT_EQ(all.size(), rows.size());
+        for (const auto& r : all) {
+            const auto old = answered(r.dlg_id);
+            ASSERT_EQ(r.caller_cseq, 400U) << r.dlg_id;
+            ASSERT_EQ(r.to_tag, old.to_tag);
+            ASSERT_EQ(r.callee_contact, length == 0 ? old.callee_contact : std::string(length, 'c'));
+            ASSERT_EQ(r.callee_route_set, length == 0 ? old.callee_route_set : std::string(4 * length, 'r'));
+        }
+    }
+}
+
 TYPED_TEST_P(StoreSuite, OctetsAreKeptAsTheyAre) {
     auto row = answered(5);
     row.callid = "quote'\"\\%_;--\t\xc3\xa4\xff\x80\x81@x";
@@ -312,9 +342,9 @@ TYPED_TEST_P(StoreSuite, MissingColumnsAreNamedAndAdded) {
 }
 
 REGISTER_TYPED_TEST_SUITE_P(StoreSuite, KeepsEveryFieldOfADialog, ReplacesARowWholly, EmptyPartiesLeaveWhatIsThere,
-                            TextsOfTheSetUpStayUntilTheAnswer, AnUpdateTakesWhatItKnowsAndMakesNoRow, OctetsAreKeptAsTheyAre,
-                            DeletesAndUpsertsInOneBatch, AnyNumberOfRowsInAnyOrder, ReadsPagesInTheOrderOfIds, ARowOfANewerEpochStays,
-                            TheSameEpochWritesAgain, SweepsWhatANodeWroteBefore, ABatchIsWrittenWhollyOrNotAtAll,
+                            TextsOfTheSetUpStayUntilTheAnswer, AnUpdateTakesWhatItKnowsAndMakesNoRow, UpdatesOfAnyNumberAndLength,
+                            OctetsAreKeptAsTheyAre, DeletesAndUpsertsInOneBatch, AnyNumberOfRowsInAnyOrder, ReadsPagesInTheOrderOfIds,
+                            ARowOfANewerEpochStays, TheSameEpochWritesAgain, SweepsWhatANodeWroteBefore, ABatchIsWrittenWhollyOrNotAtAll,
                             AMissingTableIsNoFaultOfTheRows, TablesMadeNewAreSound, MissingColumnsAreNamedAndAdded);
 
 }  // namespace sipfront::ha
