@@ -73,7 +73,8 @@ int main(int argc, char** argv) try {
     cli.add_option("--socket", socket, "the daemon's admin.socket")->capture_default_str();
     cli.add_flag("--json", json, "print the result as JSON, in one line");
     cli.add_option("--timeout", timeout, "seconds to wait for the answer")->capture_default_str();
-    cli.add_option("--config", config_files, "for db, dispatcher and lb: the daemon's configuration; may be given several times");
+    cli.add_option("--config", config_files, "for db, dispatcher and lb: the daemon's configuration; may be given several times")
+        ->allow_extra_args(false);
     cli.add_option("command", command,
                    "status, lb_list, ds_list, lb_status, reload, get_statistics, ...; or, without a daemon: keygen FILE, which makes a key "
                    "file; db create|check|migrate; dispatcher show|addgw|rmgw; lb show|add|rm")
