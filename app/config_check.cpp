@@ -256,7 +256,6 @@ void derive(Config& config) {
     };
     number(config.balancer.load_balancer);
     number(config.balancer.dispatcher);
-    config.proxy.keep_parties = !config.cdr.file.empty();
     if (!config.metrics.listen.address && !config.kernel.addresses.empty())
         config.metrics.listen.address = config.kernel.addresses.front().address;
 }
