@@ -28,7 +28,8 @@ Bytes frame_of(bool v6, std::span<const std::uint8_t> message) {
         f.insert(f.end(), {0x60, 0, 0, 0});
         put16(f, message.size());
         f.insert(f.end(), {protocol_icmpv6, 64});
-        for (const auto host : {std::uint8_t{2}, std::uint8_t{100}}) f.insert(f.end(), {0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host});
+        for (const auto host : {std::uint8_t{2}, std::uint8_t{100}})
+            f.insert(f.end(), {0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host});
     } else {
         put16(f, ethertype_ipv4);
         f.insert(f.end(), {0x45, 0});
