@@ -175,6 +175,7 @@ void Proxy::walk(core::Tick now) {
     next_walk_ = now + std::chrono::microseconds{500};
     const core::Duration quiet{config_.timers.dialog_ping};
     const core::Duration timeout{config_.timers.dialog_timeout};
+    bool room = true;
     for (std::uint32_t i = 0; i < steps; ++i) {
         if (cursor_ >= dialogs_.extent()) {
             cursor_ = 0;
@@ -188,8 +189,10 @@ void Proxy::walk(core::Tick now) {
             } else if (quiet > core::Duration::zero() && !d->pinged && d->state >= DialogState::confirmed_no_ack &&
                        d->expires - timeout + quiet <= now) {
                 ping(*d, now);
-            } else if (d->untold || telling_all_) {
-                if (!tell_again(*d, now)) return;  // no room now: from here at the next call
+            } else if ((d->untold || telling_all_) && room) {
+                room = tell_again(*d, now);
+                // A walk that must tell everything goes on from here at the next call; any other comes by again.
+                if (!room && telling_all_) return;
             }
         }
         ++cursor_;
