@@ -53,6 +53,8 @@ void Proxy::write_reply(TextBuilder& b, const Message& m, int code, std::string_
     const bool needs_tag = code > 100 && m.to_tag().empty();
     const auto tag = needs_tag ? make_local_tag(m.call_id(), m.from_tag(), m.at(m.top_via().branch), keys_) : TokenText<16>{};
     write_repeated(b, m, tag.view());
+    if (code == 100)
+        if (const auto* timestamp = m.first(HeaderId::timestamp)) b << m.at(timestamp->line);  // §8.2.6.1
     b << extra;
     if (code > 100 && !config_.server_name.empty()) b << "Server: " << config_.server_name << "\r\n";
     b << "Content-Length: 0\r\n\r\n";
