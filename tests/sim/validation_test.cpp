@@ -152,7 +152,8 @@ TEST(Validation, A100AndNothingElseOfOursRepeatsTheTimestamp_Rfc3261_8_2_6_1) {
     World world;
     const auto trying = only(world.receive(request({.headers = {"timestamp : 54.2"}}), client_a), "SIP/2.0 100").text;
     EXPECT_THAT(trying, HasSubstr("\r\ntimestamp : 54.2\r\n"));
-    const auto refused = world.receive(request({.uri = "foo:bar", .call_id = "refused", .headers = {"Timestamp: 54.2"}}), client_a);
+    const auto refused = world.receive(
+        request({.uri = "foo:bar", .call_id = "refused", .branch = "z9hG4bKrefused", .headers = {"Timestamp: 54.2"}}), client_a);
     EXPECT_THAT(only(refused, "SIP/2.0 416").text, Not(HasSubstr("Timestamp")));
 }
 
