@@ -1,5 +1,6 @@
 """The lab's dialog store: a SQLite file of each node, or one MariaDB that the nodes share."""
 
+import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -52,10 +53,7 @@ def make_tables(sipfrontctl: Path, configs: list[Path]):
 
 def down():
     server.remove()
-    if FOLDER.exists():
-        for file in FOLDER.iterdir():
-            file.unlink(missing_ok=True)
-        FOLDER.rmdir()
+    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 def query(engine: str, text: str, node: str = "lb1") -> list[tuple]:

@@ -44,7 +44,7 @@ class Replication(LabCase):
         wait_for(lambda: page().sum("sipfront_dialogs_active") - page().sum("sipfront_dialogs_early") >= calls, f"{calls} calls to stand", 30, every=0.1)
 
     def check_rows_follow_calls(self):
-        with self.callers(100, 6000) as run:
+        with self.callers(100, 4_000) as run:
             self.wait_up(100)
             self.wait_rows(100)
             states = {int(state) for (state,) in store.query(self.engine, "SELECT DISTINCT state FROM dialog")}
@@ -58,7 +58,7 @@ class Replication(LabCase):
         self.assert_no_dialog_left()
 
     def check_a_killed_node_finds_its_calls(self):
-        with self.callers(300, 12_000) as run:
+        with self.callers(300, 12_000, rate=150) as run:
             self.wait_up(300)
             self.wait_rows(300)
             process = proc.find("lb1")
@@ -141,10 +141,10 @@ class MySql(Replication):
         wait_for(lambda: self.rows() >= n, f"{n} rows", 20, every=0.1)
 
     def test_a_killed_database_gets_what_it_missed(self):
-        with self.callers(100, 9000) as run:
+        with self.callers(100, 7_000) as run:
             self.wait_up(100)
             store.server.process.kill()
-            with self.callers(50, 20_000, port=5071, rate=50) as later:
+            with self.callers(50, 14_000, port=5071, rate=50) as later:
                 self.wait_up(150)
                 store.server.start()
                 self.wait_rows(150, seconds=30)
