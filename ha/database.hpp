@@ -26,7 +26,7 @@ struct DatabaseConfig {
     std::string password;
     std::string password_file;  // its first line, instead of `password`
     std::string name = "opensips";
-    std::string tls_ca;             // of the server's certificate; empty: no TLS
+    std::string tls_ca;  // of the server's certificate; empty: no TLS
     std::chrono::seconds connect_timeout{2}, read_timeout{5}, write_timeout{5};
     // Where the rows of load_balancer and dispatcher come from.
     DestinationSource destinations = DestinationSource::config;

@@ -44,7 +44,8 @@ TEST(NameQuestion, RefusesWhatIsNoHostName_Rfc1035_2_3_4) {
     EXPECT_TRUE(NameQuestion::make(long_name, 0, false));
     EXPECT_TRUE(NameQuestion::make(long_name + ".", 0, false));
     EXPECT_FALSE(NameQuestion::make(long_name + "b", 0, false));
-    for (const std::string_view bad : {"", ".", "..", ".a", "a..b", "a..", "a b", "a\nb", "a/b", "a%b", "224.0.0.1", "1.2.3.999", "example.7", "\xc3\xa4.example"})
+    for (const std::string_view bad :
+         {"", ".", "..", ".a", "a..b", "a..", "a b", "a\nb", "a/b", "a%b", "224.0.0.1", "1.2.3.999", "example.7", "\xc3\xa4.example"})
         EXPECT_FALSE(NameQuestion::make(bad, 0, false)) << bad;
 }
 
