@@ -326,14 +326,20 @@ private:
     void close_dialog(Dialog& d, const Ending& ending, core::Tick now) noexcept;
     void release_attempt(Transaction& t);
     std::uint16_t texts_of(const Dialog& d, EventTexts& texts) const noexcept;
-    void tell(Dialog& d, DialogChange change, core::Tick now) noexcept;
-    void note(Dialog& d, const DialogEvent& e, const EventTexts& texts) noexcept;
+    // Whether it was taken; what was not is told again later.
+    bool tell(Dialog& d, DialogChange change, core::Tick now) noexcept;
+    bool note(Dialog& d, const DialogEvent& e, const EventTexts& texts) noexcept;
     void tell_end(const Dialog& d, const Ending& ending, core::Tick now) noexcept;
     void tell_born(const Request& r, const NextHop& hop, Dialog& d, const Transaction& t) noexcept;
     void tell_moved(Dialog& d, const Transaction& t, core::Tick now) noexcept;
     static std::string_view branch_sent(const Transaction& t) noexcept;
 
     // --- proxy_own.cpp
+    // The client transaction of a request of our own, and the branch for its Via. nullptr: the table is full (counted).
+    Transaction* open_own(Transaction::Kind kind, Method method, std::uint32_t cseq, const core::Flow& target, const CallIdentity& call,
+                          std::uint64_t call_id_hash, core::Tick now, BranchText& branch);
+    // Keeps and sends its request, written into what out_ had reserved; empty when there was no room. False: `t` is gone (counted).
+    bool send_own(Transaction& t, std::string_view request, core::Tick now, core::Duration timeout = {});
     core::Flow way_to(const Dialog& d, bool callee) noexcept;
     bool send_within(Dialog& d, bool to_callee, Method method, std::uint32_t cseq, Transaction::Kind kind, core::Tick now);
     void hang_up_both(Dialog& d, core::Tick now);
@@ -352,7 +358,6 @@ private:
     void prove_answered(Dialog& d, const Message& m, core::Tick now) noexcept;
     void walk(core::Tick now);
     void expire(Dialog& d, core::Tick now);
-    bool tell_again(Dialog& d, core::Tick now) noexcept;
 
     // --- proxy_late.cpp
     void end_late_answer(Transaction& t, const Message& m, const core::Flow& in, core::Tick now);

@@ -135,16 +135,18 @@ void Proxy::note_in_dialog(Request& r, Dialog& d) {
         if (d.state < DialogState::confirmed_no_ack) prove_answered(d, m, r.now);
         stand_until(d, r.now + core::Duration{config_.timers.dialog_timeout});
     }
-    const auto* contact = m.method() == Method::invite || m.method() == Method::update ? m.first(HeaderId::contact) : nullptr;
     if (m.method() == Method::bye) return;  // its answer is what counts
-    if (contact == nullptr) return tell(d, DialogChange::state, r.now);
+    auto told = DialogChange::state;
+    const auto* contact = m.method() == Method::invite || m.method() == Method::update ? m.first(HeaderId::contact) : nullptr;
+    const auto name_addr = contact != nullptr ? parse_name_addr(m.at(contact->value)) : std::nullopt;
     const auto which = from_caller ? DialogText::caller_contact : DialogText::callee_contact;
-    const auto name_addr = parse_name_addr(m.at(contact->value));
-    if (!name_addr || name_addr->uri == d.get(which)) return tell(d, DialogChange::state, r.now);
-    auto texts = d.texts();
-    texts[index_of(which)] = name_addr->uri;
-    dialogs_.set_texts(d, texts);
-    tell(d, DialogChange::changed, r.now);
+    if (name_addr && name_addr->uri != d.get(which)) {
+        auto texts = d.texts();
+        texts[index_of(which)] = name_addr->uri;
+        dialogs_.set_texts(d, texts);
+        told = DialogChange::changed;
+    }
+    tell(d, told, r.now);
 }
 
 void Proxy::release_attempt(Transaction& t) {
@@ -187,20 +189,26 @@ std::uint16_t Proxy::texts_of(const Dialog& d, EventTexts& texts) const noexcept
     return config_.keep_parties ? all : static_cast<std::uint16_t>(all & ~parties);
 }
 
-void Proxy::tell(Dialog& d, DialogChange change, core::Tick now) noexcept {
-    if (observer_ == nullptr || d.state == DialogState::deleted) return;
+bool Proxy::tell(Dialog& d, DialogChange change, core::Tick now) noexcept {
+    if (observer_ == nullptr || d.state == DialogState::deleted) return true;
     EventTexts texts{};
     auto e = describe(d, change, now);
     if (change == DialogChange::changed) e.texts = texts_of(d, texts);
-    note(d, e, texts);
+    return note(d, e, texts);
 }
 
-// What is missed is told by the next sweep.
-void Proxy::note(Dialog& d, const DialogEvent& e, const EventTexts& texts) noexcept {
-    if (observer_->note(e, texts) || d.untold) return;
-    d.untold = true;
-    ++untold_;
-    count(ProxyEvent::dialog_untold);
+// What is missed is told by the next walk, unless a `changed` has told it all before.
+bool Proxy::note(Dialog& d, const DialogEvent& e, const EventTexts& texts) noexcept {
+    const bool taken = observer_->note(e, texts);
+    if (taken && d.untold && e.change == DialogChange::changed) {
+        d.untold = false;
+        --untold_;
+    } else if (!taken && !d.untold) {
+        d.untold = true;
+        ++untold_;
+        count(ProxyEvent::dialog_untold);
+    }
+    return taken;
 }
 
 void Proxy::tell_end(const Dialog& d, const Ending& ending, core::Tick now) noexcept {

@@ -58,33 +58,12 @@ void Proxy::end_late_answer(Transaction& t, const Message& m, const core::Flow& 
 }
 
 void Proxy::hang_up(Transaction& t, const Message& m, const core::Flow& to, std::string_view routes, core::Tick now) {
-    auto* bye = transactions_.create(0);
-    if (bye == nullptr) return drop(ProxyDrop::table_full);
-    bye->kind = Transaction::Kind::hang_up;
-    bye->method = Method::bye;
-    bye->call_id_hash = t.call_id_hash;
-    bye->started = now;
-    bye->target = to;
     // Behind whatever the caller has sent in the early dialog.
     const auto* d = dialogs_.get(t.dialog);
-    bye->cseq = std::max(t.cseq, d != nullptr ? d->caller_cseq : 0U) + 1;
-    Branch branch;
-    branch.node = config_.node;
-    branch.worker = self_;
-    branch.kind = Branch::Kind::local;
-    branch.transaction = transactions_.handle_of(*bye);
-    const auto text = make_branch(branch, {identity(m, t.call_id_hash), bye->cseq, {}}, keys_);
-    bye->branch_mac = branch.mac;
-    const auto request = late_request(t, m, to, routes, Method::bye, text.view(), bye->cseq);
-    if (request.empty() || !transactions_.keep(bye->request, request)) {
-        drop(request.empty() ? ProxyDrop::no_buffer : ProxyDrop::no_image_room);
-        return transactions_.settle(*bye);
-    }
-    out_.commit(request.size(), to);
-    counters_.requests_out[Method::bye].add();
-    count(ProxyEvent::transaction_created);
-    start_client(*bye, now);
-    transactions_.settle(*bye);
+    const auto cseq = std::max(t.cseq, d != nullptr ? d->caller_cseq : 0U) + 1;
+    BranchText branch;
+    auto* bye = open_own(Transaction::Kind::hang_up, Method::bye, cseq, to, identity(m, t.call_id_hash), t.call_id_hash, now, branch);
+    if (bye != nullptr) send_own(*bye, late_request(t, m, to, routes, Method::bye, branch.view(), cseq), now);
 }
 
 // In a buffer of the port, not yet committed; empty when there is none. The caller's side of the dialog is that of the INVITE's image.

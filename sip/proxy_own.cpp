@@ -1,4 +1,4 @@
-// Requests of our own within a dialog that is not ours: BYE both ways to end it (dlg_end_dlg, expiry), OPTIONS to learn whether its
+// Requests of our own. Within a dialog that is not ours: BYE both ways to end it (dlg_end_dlg, expiry), OPTIONS to learn whether its
 // host still has it. From, To and CSeq are those of the side that it seems to come from.
 #include <algorithm>
 
@@ -16,6 +16,40 @@ std::string_view party_of(const Dialog& d, DialogText uri, DialogText contact) n
 }
 
 }  // namespace
+
+Transaction* Proxy::open_own(Transaction::Kind kind, Method method, std::uint32_t cseq, const core::Flow& target, const CallIdentity& call,
+                             std::uint64_t call_id_hash, core::Tick now, BranchText& branch) {
+    auto* t = transactions_.create(0);
+    if (t == nullptr) return drop(ProxyDrop::table_full), nullptr;
+    t->kind = kind;
+    t->method = method;
+    t->cseq = cseq;
+    t->call_id_hash = call_id_hash;
+    t->started = now;
+    t->target = target;
+    Branch b;
+    b.node = config_.node;
+    b.worker = self_;
+    b.kind = Branch::Kind::local;
+    b.transaction = transactions_.handle_of(*t);
+    branch = make_branch(b, {call, cseq, {}}, keys_);
+    t->branch_mac = b.mac;
+    return t;
+}
+
+bool Proxy::send_own(Transaction& t, std::string_view request, core::Tick now, core::Duration timeout) {
+    if (request.empty() || !transactions_.keep(t.request, request)) {
+        drop(request.empty() ? ProxyDrop::no_buffer : ProxyDrop::no_image_room);
+        return transactions_.settle(t), false;
+    }
+    out_.commit(request.size(), t.target);
+    counters_.requests_out[t.method].add();
+    count(ProxyEvent::transaction_created);
+    start_client(t, now);
+    if (timeout > core::Duration::zero()) due(t, Deadline::client_end) = now + std::min(timeout, t1x64_);
+    transactions_.settle(t);
+    return true;
+}
 
 // Where the dialog's requests towards one side go, without waiting for a name.
 core::Flow Proxy::way_to(const Dialog& d, bool callee) noexcept {
@@ -48,22 +82,12 @@ core::Flow Proxy::way_to(const Dialog& d, bool callee) noexcept {
 bool Proxy::send_within(Dialog& d, bool to_callee, Method method, std::uint32_t cseq, Transaction::Kind kind, core::Tick now) {
     const auto flow = way_to(d, to_callee);
     const auto* socket = sockets_.of(flow);
-    auto* t = socket != nullptr ? transactions_.create(0) : nullptr;
-    if (t == nullptr) return drop(socket == nullptr ? ProxyDrop::no_listener : ProxyDrop::table_full), false;
-    t->kind = kind;
-    t->method = method;
-    t->cseq = cseq;
-    t->call_id_hash = d.call_id_hash;
-    t->started = now;
-    t->target = flow;
+    if (socket == nullptr) return drop(ProxyDrop::no_listener), false;
+    BranchText branch;
+    const CallIdentity call{d.get(DialogText::call_id), d.call_id_hash, call_id_key_};
+    auto* t = open_own(kind, method, cseq, flow, call, d.call_id_hash, now, branch);
+    if (t == nullptr) return false;
     if (kind == Transaction::Kind::ping) t->dialog = dialogs_.handle_of(d);
-    Branch branch;
-    branch.node = config_.node;
-    branch.worker = self_;
-    branch.kind = Branch::Kind::local;
-    branch.transaction = transactions_.handle_of(*t);
-    const auto text = make_branch(branch, {CallIdentity{d.get(DialogText::call_id), d.call_id_hash, call_id_key_}, cseq, {}}, keys_);
-    t->branch_mac = branch.mac;
 
     const auto caller = party_of(d, DialogText::from_uri, DialogText::caller_contact);
     const auto callee = party_of(d, DialogText::to_uri, DialogText::callee_contact);
@@ -79,21 +103,12 @@ bool Proxy::send_within(Dialog& d, bool to_callee, Method method, std::uint32_t 
     } else {
         b << request_uri_of(contact);
     }
-    b << " SIP/2.0\r\n" << socket->via << text.view() << "\r\nMax-Forwards: 70\r\n";
+    b << " SIP/2.0\r\n" << socket->via << branch.view() << "\r\nMax-Forwards: 70\r\n";
     if (!routes.empty()) b << "Route: " << routes << "\r\n";
     b << "From: <" << (to_callee ? caller : callee) << ">;tag=" << (to_callee ? caller_tag : callee_tag) << "\r\nTo: <"
       << (to_callee ? callee : caller) << ">;tag=" << (to_callee ? callee_tag : caller_tag) << "\r\nCall-ID: " << d.get(DialogText::call_id)
       << "\r\nCSeq: " << std::uint64_t{cseq} << " " << name(method) << "\r\nContent-Length: 0\r\n\r\n";
-    if (room.empty() || b.overflowed() || !transactions_.keep(t->request, b.view())) {
-        drop(room.empty() ? ProxyDrop::no_buffer : ProxyDrop::no_image_room);
-        return transactions_.settle(*t), false;
-    }
-    out_.commit(b.size(), flow);
-    counters_.requests_out[method].add();
-    count(ProxyEvent::transaction_created);
-    start_client(*t, now);
-    transactions_.settle(*t);
-    return true;
+    return send_own(*t, b.overflowed() ? std::string_view{} : b.view(), now);
 }
 
 void Proxy::hang_up_both(Dialog& d, core::Tick now) {
@@ -127,7 +142,8 @@ void Proxy::on_pinged(Transaction& t, int status, core::Tick now) {
     d->pinged = false;
     if (status != 0 && status != 408 && status != 481) {
         stand_until(*d, now + core::Duration{config_.timers.dialog_timeout});
-        return tell(*d, DialogChange::state, now);
+        tell(*d, DialogChange::state, now);
+        return;
     }
     if (config_.bye_on_timeout) hang_up_both(*d, now);
     end_dialog(*d, {DialogEnd::ghost, ProxyEvent::dialog_ghost, status}, now);

@@ -190,7 +190,7 @@ void Proxy::walk(core::Tick now) {
                        d->expires - timeout + quiet <= now) {
                 ping(*d, now);
             } else if ((d->untold || telling_all_) && room) {
-                room = tell_again(*d, now);
+                room = tell(*d, DialogChange::changed, now);
                 // A walk that must tell everything goes on from here at the next call; any other comes by again.
                 if (!room && telling_all_) return;
             }
@@ -202,17 +202,6 @@ void Proxy::walk(core::Tick now) {
 void Proxy::expire(Dialog& d, core::Tick now) {
     if (config_.bye_on_timeout && d.state >= DialogState::confirmed_no_ack && d.state != DialogState::deleted) hang_up_both(d, now);
     end_dialog(d, {DialogEnd::expired, ProxyEvent::dialog_expired, 0}, now);
-}
-
-bool Proxy::tell_again(Dialog& d, core::Tick now) noexcept {
-    if (observer_ == nullptr) return true;
-    EventTexts texts{};
-    auto e = describe(d, DialogChange::changed, now);
-    e.texts = texts_of(d, texts);
-    if (!observer_->note(e, texts)) return false;
-    if (d.untold) --untold_;
-    d.untold = false;
-    return true;
 }
 
 }  // namespace sipfront::sip

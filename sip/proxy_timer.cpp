@@ -104,49 +104,26 @@ bool Proxy::send(const LocalRequest& q, core::Tick now) {
     const auto listener =
         std::find_if(config_.listeners.begin(), config_.listeners.end(), [&](const Listener& l) { return l.id == q.listener; });
     if (listener == config_.listeners.end()) return drop(ProxyDrop::no_listener), false;
-    auto* t = transactions_.create(0);
-    if (t == nullptr) return drop(ProxyDrop::table_full), false;
-    t->kind = Transaction::Kind::local;
-    t->method = q.method;
-    t->cseq = q.cseq;
+    const core::Flow target{.local = listener->local,
+                            .remote = q.target.remote,
+                            .listener = listener->id,
+                            .transport = q.target.transport,
+                            .zone = router_.zone_of(q.target.remote),
+                            .connection = core::no_connection};
+    BranchText branch;
+    auto* t = open_own(Transaction::Kind::local, q.method, q.cseq, target, q.call_id, q.call_id_hash, now, branch);
+    if (t == nullptr) return false;
     t->tag = q.tag;
-    t->call_id_hash = q.call_id_hash;
-    t->started = now;
-    t->target = {.local = listener->local,
-                 .remote = q.target.remote,
-                 .listener = listener->id,
-                 .transport = q.target.transport,
-                 .zone = router_.zone_of(q.target.remote),
-                 .connection = core::no_connection};
-
-    Branch branch;
-    branch.node = config_.node;
-    branch.worker = self_;
-    branch.kind = Branch::Kind::local;
-    branch.transaction = transactions_.handle_of(*t);
-    const auto text = make_branch(branch, {q.call_id, q.cseq, {}}, keys_);
-    t->branch_mac = branch.mac;
-    const auto tag = make_local_tag(q.call_id, q.from_uri, text.view(), keys_);
+    const auto tag = make_local_tag(q.call_id, q.from_uri, branch.view(), keys_);
 
     const auto start_line = q.text.substr(0, q.text.find('\n') + 1);
     const auto room = out_.reserve(q.text.size() + 512);
     TextBuilder b{room};
-    b << start_line << "Via: SIP/2.0/" << core::via_name(q.target.transport) << " " << listener->local << ";branch=" << text.view()
+    b << start_line << "Via: SIP/2.0/" << core::via_name(q.target.transport) << " " << listener->local << ";branch=" << branch.view()
       << "\r\nFrom: <" << q.from_uri << ">;tag=" << tag.view() << "\r\nCall-ID: " << q.call_id
       << "\r\nCSeq: " << static_cast<std::uint64_t>(q.cseq) << " " << name(q.method) << "\r\n"
       << q.text.substr(start_line.size());
-    if (room.empty() || b.overflowed() || !transactions_.keep(t->request, b.view())) {
-        drop(room.empty() ? ProxyDrop::no_buffer : ProxyDrop::no_image_room);
-        transactions_.settle(*t);
-        return false;
-    }
-    out_.commit(b.size(), t->target);
-    counters_.requests_out[q.method].add();
-    count(ProxyEvent::transaction_created);
-    start_client(*t, now);
-    if (q.timeout > core::Duration::zero()) due(*t, Deadline::client_end) = now + std::min(q.timeout, t1x64_);
-    transactions_.settle(*t);
-    return true;
+    return send_own(*t, b.overflowed() ? std::string_view{} : b.view(), now, q.timeout);
 }
 
 }  // namespace sipfront::sip

@@ -107,6 +107,12 @@ void begin_recovery(World& world, app::WorkerCommand::Kind kind = app::WorkerCom
     world.run();
 }
 
+// A call whose node is gone, and what its store was told.
+Call establish_in_another_life(Recorder& told) {
+    World dead{observed(told)};
+    return establish(dead);
+}
+
 TEST(DialogEvents, ACallIsToldFromItsInviteToItsBye) {
     Recorder r;
     World world{observed(r)};
@@ -238,11 +244,7 @@ TEST(DialogEvents, AllAreToldAgainWhenAsked) {
 
 TEST(Adoption, ARequestAnsweredWithSuccessProvesTheDialogOfItsCookie) {
     Recorder of_the_dead, r;
-    Call call;
-    {
-        World dead{observed(of_the_dead)};
-        call = establish(dead);
-    }
+    const auto call = establish_in_another_life(of_the_dead);
     World world{observed(r)};
     const auto info = only(world.receive(call.in_dialog("INFO", 2, "z9hG4bKinfo"), client_a), "INFO");
     EXPECT_EQ(info.flow.remote, call.host);
@@ -279,11 +281,7 @@ TEST(Adoption, ASubscriptionIsNoCall) {
 
 TEST(Adoption, ARefusedOneLeavesNothing) {
     Recorder of_the_dead, r;
-    Call call;
-    {
-        World dead{observed(of_the_dead)};
-        call = establish(dead);
-    }
+    const auto call = establish_in_another_life(of_the_dead);
     World world{observed(r)};
     const auto info = only(world.receive(call.in_dialog("INFO", 2, "z9hG4bKinfo"), client_a), "INFO");
     world.receive(response(info.text, 481, "Call/Transaction Does Not Exist"), call.host);
@@ -296,11 +294,7 @@ TEST(Adoption, ARefusedOneLeavesNothing) {
 
 TEST(Adoption, AByeOfAnUnknownDialogTakesItsRowAway) {
     Recorder of_the_dead, r;
-    Call call;
-    {
-        World dead{observed(of_the_dead)};
-        call = establish(dead);
-    }
+    const auto call = establish_in_another_life(of_the_dead);
     World world{observed(r)};
     hang_up(world, call);
     ASSERT_EQ(r.changes(), std::vector{DialogChange::ended});
