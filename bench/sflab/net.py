@@ -4,6 +4,9 @@ The ports of a node are veth ends in its own namespace, driven by AF_PACKET: the
 every frame too and must not act on it, since the node's addresses sit on the TAP behind the daemon. Hence `isolate`.
 """
 
+import os
+import signal
+
 from . import plan
 from .shell import inside, run
 
@@ -79,6 +82,17 @@ def add_node(node: str, single: bool):
 def set_member(member: str, up: bool):
     """Cuts or mends the link behind a node's port: the port loses its carrier."""
     inside(plan.NET, "ip", "link", "set", plan.far_end(member), "up" if up else "down")
+
+
+def remove_namespaces(*names: str):
+    """Whatever runs in these namespaces is ours: a crash may have left it."""
+    for name in set(names) & namespaces():
+        for pid in map(int, run("ip", "netns", "pids", name).split()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        run("ip", "netns", "del", name)
 
 
 def remove_all():

@@ -1,8 +1,6 @@
 """One veth pair between the far ends and a proxy, and a tap on what the far ends receive."""
 
-import os
 import select
-import signal
 import socket
 import struct
 import threading
@@ -30,14 +28,7 @@ def add(proxy: str):
 
 
 def remove(proxy: str):
-    """Whatever runs in these namespaces is ours: a crash may have left it."""
-    for name in {plan.ends(proxy), plan.namespace(proxy)} & lab.namespaces():
-        for pid in map(int, run("ip", "netns", "pids", name).split()):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        run("ip", "netns", "del", name)
+    lab.remove_namespaces(plan.ends(proxy), plan.namespace(proxy))
 
 
 def _datagram(packet: bytes) -> tuple[str, bytes] | None:

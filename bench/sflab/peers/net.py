@@ -1,8 +1,6 @@
 """One veth pair between two namespaces, made anew for every run."""
 
 import json
-import os
-import signal
 from pathlib import Path
 
 from .. import net as lab
@@ -61,7 +59,7 @@ def give_to_dpdk():
 
 
 def remove():
-    _remove(plan.LOAD, plan.PROXY)
+    lab.remove_namespaces(plan.LOAD, plan.PROXY)
 
 
 def add_database():
@@ -69,15 +67,4 @@ def add_database():
 
 
 def remove_all():
-    _remove(plan.LOAD, plan.PROXY, plan.DATABASE)
-
-
-def _remove(*names: str):
-    """Whatever runs in these namespaces is ours: a crash may have left it."""
-    for name in set(names) & lab.namespaces():
-        for pid in map(int, run("ip", "netns", "pids", name).split()):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        run("ip", "netns", "del", name)
+    lab.remove_namespaces(plan.LOAD, plan.PROXY, plan.DATABASE)
