@@ -86,12 +86,7 @@ class Cluster:
         FOLDER.mkdir(mode=0o700, exist_ok=True)
         _unpack_scripts()
         first = self.nodes[0]
-        first.remove()
-        (first.folder / "data").mkdir(parents=True)
-        made = subprocess.run(["mariadb-install-db", *first._common(), "--auth-root-authentication-method=normal", "--skip-test-db"],
-                              capture_output=True, text=True, timeout=120, env=first._environment())
-        if made.returncode != 0:
-            raise LabError(f"mariadb-install-db: {(made.stderr or made.stdout)[-800:]}")
+        first.install()
         first.begin("--wsrep-new-cluster")
         first.sql(f"CREATE DATABASE {NAME}; CREATE USER sipfront@'%'; GRANT ALL ON {NAME}.* TO sipfront@'%'")
         make_tables()

@@ -34,6 +34,11 @@ class Server:
 
     def create(self):
         """An empty server, and it runs."""
+        self.install()
+        self.start()
+
+    def install(self):
+        """An empty server."""
         self.remove()
         (self.folder / "data").mkdir(parents=True)
         self.folder.chmod(0o700)
@@ -41,7 +46,6 @@ class Server:
                               capture_output=True, text=True, timeout=120, env=self._environment())
         if made.returncode != 0:
             raise LabError(f"mariadb-install-db: {(made.stderr or made.stdout)[-800:]}")
-        self.start()
 
     def _common(self) -> list[str]:
         return ["--no-defaults", f"--datadir={self.folder}/data", "--user=root"]
