@@ -16,13 +16,16 @@ def start(name: str, *scenario: str, port: int = plan.SIP_PORT, address: str = "
     command = ["sipp", *(scenario or ("-sf", str(SCENARIO))), "-i", address, "-p", str(port), "-bind_local", "-nostdin", "-deadcall_wait", "0",
                "-skip_rlimit", "-buff_size", BUFFER, "-trace_err", "-error_file", str(proc.log_file(name + "-errors"))]
     process = proc.start(name, plan.HOSTS, command)
+    wait_answering(process, address, port)
+    return process
 
+
+def wait_answering(process: proc.Process, address: str, port: int = plan.SIP_PORT):
     def answers():
         proc.ensure_alive(process)
         return sip.options(plan.CLIENTS, address, timeout=0.2, port=port)
 
-    wait_for(answers, f"host {name} to answer", 10)
-    return process
+    wait_for(answers, f"{process.name} to answer at {address}", 10)
 
 
 def stop(name: str):

@@ -82,9 +82,9 @@ class LabCase(unittest.TestCase):
             hosts.restore()
             self.wait_for_states({name: "active" for name in plan.HOST_PARTS})
 
-    def wait_for_states(self, wanted: dict[str, str], seconds: float = 20):
+    def wait_for_states(self, wanted: dict[str, str], seconds: float = 20, table: str = "load_balancer"):
         def reached():
-            seen = states(page())
+            seen = states(page(), table)
             return all(seen.get(name) == state for name, state in wanted.items())
 
         wait_for(reached, f"hosts to be {wanted}", seconds, every=0.2)

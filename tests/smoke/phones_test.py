@@ -5,7 +5,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from harness import LabCase, main, page, plan, proc, SCENARIOS
+from harness import LabCase, hosts, main, page, plan, proc, SCENARIOS
 from sflab.shell import network, wait_for
 
 CONFIG = """\
@@ -94,7 +94,11 @@ class Phones(LabCase):
         self.registrar = proc.start("registrar", plan.HOSTS, ["kamailio", "-DD", "-E", "-f", str(SCENARIOS / "registrar.cfg"),
                                                               *sockets, "-n", "1", "-m", "32", "-M", "8"])
         self.addCleanup(self.registrar.stop)
-        self.wait_for_states({name: "active" for name in plan.HOST_PARTS}, 30)
+        # Not the states alone: a host counts as active until its first probe says otherwise.
+        for address in plan.HOST_ADDRESSES.values():
+            hosts.wait_answering(self.registrar, address)
+        for table in ("dispatcher", "load_balancer"):
+            self.wait_for_states({name: "active" for name in plan.HOST_PARTS}, 30, table)
         self.alice, self.bob = Phone(self, "alice", 21), Phone(self, "bob", 22)
         for phone in (self.alice, self.bob):
             phone.wait_registered()
