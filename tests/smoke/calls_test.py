@@ -8,6 +8,8 @@ INTEGRATED_UAS = ("-sn", "uas", "-aa")  # -aa: it answers our OPTIONS, which the
 
 
 class Calls(LabCase):
+    options = {"overlay": '[sip.timers]\nfr_inv_timer = "3s"\n'}
+
     def play(self, name: str):
         self.hosts_play("-sf", str(scenario(name)), "-aa")
 
@@ -38,8 +40,17 @@ class Calls(LabCase):
         self.assert_no_dialog_left()
 
     def test_cancel_while_ringing(self):
+        """The host's own 487 ends it, not the timer that gives up on a host which does not heed the CANCEL."""
         self.play("host_rings")
+        before = page()
         self.call(scenario("caller_gives_up"), calls=50, rate=25)
+        self.assert_no_dialog_left()
+        self.assertEqual(self.grown(before, "sipfront_events_total", event="transaction_timeout"), 0)
+
+    def test_call_that_nobody_answers_ends(self):
+        """180 and then nothing until fr_inv_timer: the host gets CANCEL, the caller 408."""
+        self.play("host_rings")
+        self.call(scenario("caller_waits"), calls=20, rate=20)
         self.assert_no_dialog_left()
 
     def test_credentials_for_a_call_reach_the_host_that_asked(self):
@@ -111,16 +122,6 @@ class Calls(LabCase):
                 host.reply(message, "486 Busy Here")
                 return message
         self.fail("no INVITE reached the host")
-
-
-class NoAnswer(LabCase):
-    options = {"overlay": '[sip.timers]\nfr_inv_timer = "3s"\n'}
-
-    def test_call_that_nobody_answers_ends(self):
-        """180 and then nothing until fr_inv_timer: the host gets CANCEL, the caller 408."""
-        self.hosts_play("-sf", str(scenario("host_rings")), "-aa")
-        self.call(scenario("caller_waits"), calls=20, rate=20)
-        self.assert_no_dialog_left()
 
 
 class SpiralOfScenarios(LabCase):

@@ -93,8 +93,11 @@ class LabCase(unittest.TestCase):
         """All four hosts run another sipp scenario until the next test."""
         for name in plan.HOST_PARTS:
             hosts.stop(name)
-            hosts.start(name, *options)
+        hosts.start_all(*options)
         self.wait_for_states({name: "active" for name in plan.HOST_PARTS})
+
+    def grown(self, before: metrics.Page, name: str, **labels) -> float:
+        return page().sum(name, **labels) - before.sum(name, **labels)
 
     def assert_all_succeed(self, result: sipp.Result, calls: int):
         self.assertEqual((result.placed, result.succeeded, result.failed, result.status), (calls, calls, 0, 0), result.summary())

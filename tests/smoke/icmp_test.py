@@ -22,9 +22,6 @@ class Icmp(LabCase):
         cls.addClassCleanup(inside, plan.HOSTS, "sysctl", "-qw", "net.ipv4.icmp_ratelimit=1000")
         inside(plan.HOSTS, "sysctl", "-qw", "net.ipv4.icmp_ratelimit=0")
 
-    def grown(self, before, name: str, **labels) -> float:
-        return page().sum(name, **labels) - before.sum(name, **labels)
-
     def test_a_host_without_a_socket_is_left_at_once(self):
         """Its kernel says that nobody listens: the calls go to other hosts, and none of them waited for fr_timer."""
         before = page()
