@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -90,8 +91,7 @@ def _build_up(options: Options):
     if options.store == "mysql":
         store.make_tables(Path(options.daemon).with_name("sipfrontctl"), [node.config_file("lb1")])
     if options.uas:
-        for name in plan.HOST_PARTS:
-            hosts.start(name)
+        hosts.start_all()
     for name in options.node_names:
         node.start(name, options.daemon)
     if options.uas:
@@ -132,9 +132,12 @@ def keep_logs() -> str:
 
 
 def down():
+    others = [process for process in proc.every() if process.name not in plan.NODE_PARTS]
+    for process in others:
+        process.send(signal.SIGTERM)
     for name in plan.NODE_PARTS:
         node.stop(name)
-    for process in proc.every():
+    for process in others:
         process.stop(grace=1)
     proc.reap()
     store.down()

@@ -30,7 +30,7 @@ class Control(LabCase):
         wait_for(lambda: page().sum("sipfront_config_reloads_total", result=result) > before, f"a reload that is {result}", 10, every=0.1)
 
     def test_reload_takes_hosts_away_and_brings_them_back_under_load(self):
-        with sipp.Run("uac", f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=4_000, rate=200, hold_ms=1_000, timeout=90) as run:
+        with sipp.Run("uac", f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=4_000, rate=400, hold_ms=1_000, timeout=90) as run:
             wait_for(lambda: run.count().succeeded > 200, "calls to flow", 30, every=0.2)
             self.reload(rows("fs1", "fs2"))
             before = picks(page(), "load_balancer")
