@@ -5,6 +5,7 @@
 #include <span>
 
 #include "ha/schema.hpp"
+#include "ha/schema_tables.hpp"
 
 namespace sipfront::ha {
 
@@ -21,8 +22,14 @@ bool has(const std::vector<ColumnInfo>& columns, std::string_view name) {
 
 SqlResult<std::vector<ColumnInfo>> columns_of(SqlConnection& db, const std::string& table) {
     auto columns = table_columns(db, table);
-    if (columns && columns->empty())
-        return StoreError{StoreError::Kind::refused, "the table " + table + " is missing; run: sipfrontctl db create"};
+    if (!columns) return columns;
+    if (columns->empty()) return StoreError{StoreError::Kind::refused, "the table " + table + " is missing; run: sipfrontctl db create"};
+    // Without it every row would be bad, and all destinations gone.
+    const auto shape = std::ranges::find(table_shapes(), table, &TableShape::name);
+    for (const auto& c : shape->columns)
+        if (c.required && !has(*columns, c.name))
+            return StoreError{StoreError::Kind::refused,
+                              "the table " + table + " has no column " + std::string{c.name} + "; run: sipfrontctl db migrate"};
     return columns;
 }
 

@@ -4,7 +4,9 @@ Each test file runs alone too: sudo python3 tests/smoke/calls.py. The lab stays 
 """
 
 import fcntl
+import json
 import os
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -21,6 +23,10 @@ from sflab.shell import LabError, wait_for  # noqa: E402
 INSTRUMENTED = bool(os.environ.get("SIPFRONT_INSTRUMENTED"))
 SKIPPED = 77
 
+FAST_JOURNAL = '[journal]\nflush_interval = "5ms"\n'
+# A database that gives up soon. Files that use this lab run one after the other, so that it is built once.
+MYSQL_LAB = {"store": "mysql", "overlay": FAST_JOURNAL + '[database]\nread_timeout = "2s"\nwrite_timeout = "2s"\n'}
+
 
 def scenario(name: str) -> Path:
     return SCENARIOS / f"{name}.xml"
@@ -28,6 +34,20 @@ def scenario(name: str) -> Path:
 
 def page() -> metrics.Page:
     return metrics.fetch(plan.v4(plan.NODE_PARTS["lb1"]), timeout=10)
+
+
+def control(*command: str) -> subprocess.CompletedProcess:
+    """What sipfrontctl says; of the first node, where the command is a daemon's."""
+    tool = Path(lab.current().daemon).with_name("sipfrontctl")
+    return subprocess.run([str(tool), "--socket", f"{plan.STATE}/lb1.sock", *command], capture_output=True, text=True, timeout=30)
+
+
+def ctl(*command: str) -> dict:
+    """An answer of the node's management; fails the test when it is an error."""
+    done = control("--json", *command)
+    if done.returncode != 0:
+        raise LabError(f"sipfrontctl {' '.join(command)}: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
 
 
 def host_of(uri: str) -> str:

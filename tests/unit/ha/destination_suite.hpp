@@ -135,7 +135,17 @@ TYPED_TEST_P(DestinationSuite, AMissingTableSaysWhatToDo) {
     EXPECT_EQ(tables.error().kind, StoreError::Kind::refused);
 }
 
+TYPED_TEST_P(DestinationSuite, AMissingColumnIsNoFaultOfTheRows) {
+    this->run("insert into load_balancer (group_id, dst_uri, resources) values (1, 'sip:100.100.100.103', 'pstn=32')");
+    this->run("ALTER TABLE load_balancer RENAME COLUMN dst_uri TO somewhere");
+    const auto tables = read_destinations(*this->db_);
+    ASSERT_FALSE(tables);
+    EXPECT_EQ(tables.error().text, "the table load_balancer has no column dst_uri; run: sipfrontctl db migrate");
+    EXPECT_EQ(tables.error().kind, StoreError::Kind::refused);
+}
+
 REGISTER_TYPED_TEST_SUITE_P(DestinationSuite, TheClassicInsertsWorkAndTheirRowsAreProbed, WhatIsInsertedIsReadBackAndRemoved,
-                            TablesOfOpenSips17AreReadAndWritten, BadRowsAreNamedAndTheOthersServe, AMissingTableSaysWhatToDo);
+                            TablesOfOpenSips17AreReadAndWritten, BadRowsAreNamedAndTheOthersServe, AMissingTableSaysWhatToDo,
+                            AMissingColumnIsNoFaultOfTheRows);
 
 }  // namespace sipfront::ha
