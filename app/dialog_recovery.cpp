@@ -106,10 +106,11 @@ void DialogRecovery::add(Page& page, ha::DialogRow&& row) {
     d.host = *host;
     d.host.zone = core::Zone::cluster;
     d.client = *client;
-    d.started = tick(r.created);
+    d.start_unknown = r.created == 0;
+    d.started = d.start_unknown ? now : tick(r.created);
     d.expires = std::max(tick(r.timeout * 1'000'000), now);
     const bool answered = r.state >= sip::DialogState::confirmed_no_ack;
-    const auto after = (r.start_time * 1'000'000 - r.created) / 10'000;
+    const auto after = d.start_unknown ? 0 : (r.start_time * 1'000'000 - r.created) / 10'000;
     d.answered_after = answered ? static_cast<std::uint16_t>(std::clamp<std::int64_t>(after, 1, 0xffff)) : std::uint16_t{0};
     d.caller_cseq = r.caller_cseq;
     d.callee_cseq = r.callee_cseq;

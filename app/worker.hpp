@@ -124,6 +124,7 @@ public:
             auto& lane = shared_.switchboard.lane(core::WorkerId{static_cast<std::uint8_t>(peer)}, self_);
             lane.consume([this](const Steered& s) { io_.release({&s.message, 1}); }, Switchboard::Lane::capacity());
         }
+        proxy_.tell_held_ends();
         shared_.snapshots.leave(self_);
         names_.leave();
     }

@@ -35,14 +35,15 @@ Cdr make_cdr(const sip::DialogEvent& e, const sip::EventTexts& texts, const Dial
           .host = socket_text(e.host),
           .destination = destination.uri,
           .group = destination.group,
-          .start = now.unix_us_of(e.started),
           .end = now.unix_us_of(e.at),
           .reason = e.end,
           .code = e.code,
           .attempts = e.attempts,
           .from_cluster = e.caller_in_cluster,
           .node = node};
-    if (e.answered_after_ms != 0) c.answer = c.start + std::int64_t{e.answered_after_ms} * 1'000;
+    if (e.start_unknown) return c;
+    c.start = now.unix_us_of(e.started);
+    if (e.answered_after_ms != 0) c.answer = *c.start + std::int64_t{e.answered_after_ms} * 1'000;
     return c;
 }
 
@@ -58,11 +59,16 @@ std::string to_rfc3339(std::int64_t unix_us) {
 
 std::string to_json_line(const Cdr& cdr) {
     nlohmann::ordered_json j;
-    j["start"] = to_rfc3339(cdr.start);
+    j["start"] = nullptr;
+    if (cdr.start) j["start"] = to_rfc3339(*cdr.start);
     j["answer"] = nullptr;
     if (cdr.answer) j["answer"] = to_rfc3339(*cdr.answer);
     j["end"] = to_rfc3339(cdr.end);
     j["duration_ms"] = cdr.answer ? (cdr.end - *cdr.answer) / 1'000 : 0;
+    if (!cdr.start) {
+        j["duration_ms"] = nullptr;
+        j["partial"] = true;
+    }
     j["reason"] = name(cdr.reason);
     j["code"] = cdr.code;
     j["direction"] = cdr.from_cluster ? "outbound" : "inbound";

@@ -23,7 +23,8 @@ struct Cdr {
     std::string host;    // likewise the balanced host
     std::string destination;
     std::uint32_t group = 0;
-    std::int64_t start = 0, end = 0;
+    std::optional<std::int64_t> start;  // none: before this process, and nobody remembers
+    std::int64_t end = 0;
     std::optional<std::int64_t> answer;  // none: the call was never answered
     sip::DialogEnd reason = sip::DialogEnd::none;
     std::uint16_t code = 0;     // the final response that ended it; 0: none did
@@ -49,6 +50,8 @@ public:
     virtual core::Status write(std::span<const Cdr> records, std::size_t& written) = 0;
     // Called some ten times a second whether or not there are records.
     virtual core::Status tick() = 0;
+    // Records so far that count as written, though nothing can take them as they are.
+    [[nodiscard]] virtual std::uint64_t refused() const noexcept { return 0; }
 };
 
 }  // namespace sipfront::ha

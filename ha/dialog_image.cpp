@@ -106,8 +106,9 @@ DialogRow DialogImage::row(const DialogNames& names, const Instant& now) const {
     r.caller_sock = names.listener(caller.listener);
     r.callee_sock = names.listener(callee.listener);
     r.state = e.state;
-    r.created = now.unix_us_of(e.started);
-    r.start_time = (r.created + std::int64_t{e.answered_after_ms} * 1'000) / us_per_s;
+    const auto started = now.unix_us_of(e.started);
+    r.created = e.start_unknown ? 0 : started;
+    r.start_time = (started + std::int64_t{e.answered_after_ms} * 1'000) / us_per_s;
     r.timeout = timeout_of(e.expires, now);
     const auto& destination = names.destination(e.destination);
     r.destination = destination.uri;

@@ -31,7 +31,7 @@ struct DialogRow {
     core::NodeId node{};       // who wrote the row
     std::uint64_t epoch = 0;   // of the node's role; a row of a newer epoch is never overwritten by an older one
     std::int64_t version = 0;  // us since 1970: when the dialog changed
-    std::int64_t created = 0;  // us since 1970: when the INVITE came
+    std::int64_t created = 0;  // us since 1970: when the INVITE came; 0: nobody knows, a row that does keeps it and start_time
     std::string host;          // "udp:10.77.0.103:5060": where the balanced host is reached
     std::string client;        // "udp:198.51.100.7:40212": where the client's packets come from
     bool caller_in_cluster = false;

@@ -17,7 +17,10 @@ constexpr std::array<std::string_view, 7> others{"callid",           "from_tag",
 bool among(std::span<const std::string_view> names, std::string_view name) { return std::ranges::find(names, name) != names.end(); }
 
 // When the new value takes the place of the old one, whatever the epochs; empty: always.
-std::string taken_when(std::string_view column, const std::string& given, const std::string& given_state, Upsert upsert) {
+std::string taken_when(std::string_view column, const std::string& given, const std::string& given_state, const std::string& given_created,
+                       Upsert upsert) {
+    // 0: by one that knows the dialog by its cookie alone.
+    if (column == "sf_created" || column == "start_time") return given_created + " <> 0";
     const auto not_empty = given + " <> ''";
     if (among(parties, column) || (upsert == Upsert::partial && (among(set_up, column) || among(others, column)))) return not_empty;
     // Once it is answered, it needs them no more.
@@ -39,7 +42,7 @@ std::string assignments(SqlDialect dialect, Upsert upsert) {
     std::string text;
     const auto add = [&](std::string_view column) {
         const std::string name{column};
-        auto condition = taken_when(column, given(column), given("state"), upsert);
+        auto condition = taken_when(column, given(column), given("state"), given("sf_created"), upsert);
         // MySQL has no WHERE here, and assigns from left to right: the epoch that is compared must come last.
         if (mysql) condition = given("sf_epoch") + " >= sf_epoch" + (condition.empty() ? "" : " AND " + condition);
         const auto value =

@@ -21,6 +21,18 @@ namespace sipfront::sip {
 // Numbers as in the `state` column of OpenSIPS' dialog table.
 enum class DialogState : std::uint8_t { unconfirmed = 1, early = 2, confirmed_no_ack = 3, confirmed = 4, deleted = 5 };
 
+// Why a dialog ended.
+enum class DialogEnd : std::uint8_t {
+    none,
+    caller_bye,
+    callee_bye,
+    cancelled,
+    failed,     // a final of 300 and more, or 408 of our own
+    expired,    // `dialog_timeout`
+    ghost,      // pings went unanswered, or were answered 481
+    management  // dlg_end_dlg
+};
+
 // Texts that a dialog keeps, all in one block. Contacts are addr-specs; route sets are the Record-Route values beyond us on
 // that side, in the order in which a request towards that side needs them.
 enum class DialogText : std::uint8_t {
@@ -37,12 +49,21 @@ enum class DialogText : std::uint8_t {
 };
 using DialogTexts = std::array<std::string_view, static_cast<std::size_t>(DialogText::count_)>;
 
+// What we know of a dialog that another life or another node made.
+enum class DialogProof : std::uint8_t {
+    whole,           // everything, as of all others
+    adopted,         // an answered request has proved it; nobody has told when it began
+    on_trial,        // by its cookie alone: `deleted` until the other side answers a request in it with success
+    caller_hung_up,  // on trial, and over: that is told once the store's row has said when it began, or it is due
+    callee_hung_up
+};
+
 struct Dialog {
     std::uint64_t key = 0;           // of (Call-ID, caller's tag)
     std::uint64_t call_id_hash = 0;  // the steering hash
     core::FarEnd host;               // the balanced host
     core::FarEnd client;             // the other side
-    core::Tick started{};
+    core::Tick started{};            // if that is unknown, when we heard of it; with a held end, when it ended
     core::Tick expires = core::Tick::max();
     core::Bytes text;
     std::array<std::uint16_t, static_cast<std::size_t>(DialogText::count_)> lengths{};
@@ -50,7 +71,7 @@ struct Dialog {
     std::uint32_t caller_cseq = 0, callee_cseq = 0;
     std::uint32_t older = 0xffffffff, newer = 0xffffffff;  // neighbours in its order of expiry
     core::DestinationId destination = core::no_destination;
-    DialogState state : 4 = DialogState::unconfirmed;
+    DialogState state : 3 = DialogState::unconfirmed;
     std::uint8_t retries : 4 = 0;  // hosts tried before this one; 15: that many or more
     bool counted : 1 = false;      // holds one unit of the destination's load
     bool caller_in_cluster : 1 = false;
@@ -58,7 +79,15 @@ struct Dialog {
     bool listed : 1 = false;     // stands in an order of expiry
     bool untold : 1 = false;     // its observer has missed a change
     bool pinged : 1 = false;     // our OPTIONS is on its way
-    bool on_trial : 1 = false;   // known by a cookie alone: `deleted` until the other side answers a request in it with success
+    DialogProof proof : 3 = DialogProof::whole;
+
+    [[nodiscard]] bool on_trial() const noexcept { return proof >= DialogProof::on_trial; }
+    [[nodiscard]] bool start_unknown() const noexcept { return proof != DialogProof::whole; }
+    // Of one that is over and not yet told.
+    [[nodiscard]] DialogEnd held_end() const noexcept {
+        if (proof == DialogProof::caller_hung_up) return DialogEnd::caller_bye;
+        return proof == DialogProof::callee_hung_up ? DialogEnd::callee_bye : DialogEnd::none;
+    }
 
     [[nodiscard]] std::string_view get(DialogText t) const noexcept {
         std::size_t off = 0;

@@ -21,18 +21,6 @@ enum class DialogChange : std::uint8_t {
     ended     // it is over; all texts are there where `cdr` asks for them
 };
 
-// Why a dialog ended.
-enum class DialogEnd : std::uint8_t {
-    none,
-    caller_bye,
-    callee_bye,
-    cancelled,
-    failed,     // a final of 300 and more, or 408 of our own
-    expired,    // `dialog_timeout`
-    ghost,      // pings went unanswered, or were answered 481
-    management  // dlg_end_dlg
-};
-
 // Texts beside those of DialogText that an early dialog's row needs: CANCEL, the ACK to a failure and a repeated INVITE must be
 // served by another node (RFC 3261 §9.1, §17.1.1.3, §17.2.3).
 enum class SetupText : std::uint8_t { request_uri, client_via, branch, routes, count_ };
@@ -48,7 +36,7 @@ struct DialogEvent {
     std::uint64_t id = 0;  // 63 bits; the same on both nodes and in every life of them
     std::uint64_t call_id_hash = 0;
     core::Tick at{};       // when it happened
-    core::Tick started{};  // when the INVITE came
+    core::Tick started{};  // when the INVITE came; with `start_unknown`: when we heard of the dialog
     core::Tick expires{};
     core::FarEnd host;
     core::FarEnd client;
@@ -65,6 +53,7 @@ struct DialogEvent {
     bool counted = false;
     bool caller_in_cluster = false;
     bool symmetric = false;
+    bool start_unknown = false;  // known by its cookie alone, and no row has told more
 };
 static_assert(std::is_trivially_copyable_v<DialogEvent>);
 

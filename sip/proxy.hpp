@@ -99,6 +99,7 @@ struct RecoveredDialog {
     DialogTexts texts{};
     core::FarEnd host, client;
     core::Tick started{}, expires{};
+    bool start_unknown = false;        // the row was written by one that knew the cookie alone
     std::uint16_t answered_after = 0;  // as in Dialog
     std::uint32_t caller_cseq = 0, callee_cseq = 0;
     core::DestinationId destination = core::no_destination;
@@ -171,6 +172,8 @@ public:
     bool recover(const RecoveredDialog& row, core::Tick now);
     void begin_recovery() noexcept { recovering_ = true; }
     void end_recovery() noexcept;
+    // Ends that wait for their row, as they are. After the last poll.
+    void tell_held_ends() noexcept;
     // Tells the observer of every dialog again, in steps of advance(); ProxyCounters::told_all counts when it is done.
     void tell_all() noexcept;
 
@@ -353,6 +356,9 @@ private:
     [[nodiscard]] DialogHandle dialog_of(const Request& r, const RouteCookie& c) noexcept;
     void put_on_trial(const Request& r, const RouteCookie& c, NextHop& hop);
     void settle_trial(const Transaction& t, Dialog& d, int status, core::Tick now) noexcept;
+    void hold_end(Dialog& d, DialogEnd how, core::Tick now) noexcept;
+    void tell_held_end(const Dialog& d) noexcept;
+    void learn(Dialog& known, const RecoveredDialog& row, core::Tick now);
     void remember_gone(const Dialog& d) noexcept;
     void take_load(Dialog& d) noexcept;
     void prove_answered(Dialog& d, const Message& m, core::Tick now) noexcept;

@@ -86,7 +86,7 @@ void Proxy::confirm_dialog(Transaction& t, const Message& m, core::Tick now) {
 void Proxy::settle_dialog(Transaction& t, int status, core::Tick now) {
     auto* d = dialogs_.get(t.dialog);
     if (d == nullptr) return;
-    if (d->on_trial) return settle_trial(t, *d, status, now);
+    if (d->on_trial()) return settle_trial(t, *d, status, now);
     if (d->state == DialogState::deleted) return;
     const bool challenged = status == 401 || status == 407;
     if (t.is_invite() && t.initial && status >= 300) {
@@ -177,6 +177,7 @@ DialogEvent Proxy::describe(const Dialog& d, DialogChange change, core::Tick at)
     e.counted = d.counted;
     e.caller_in_cluster = d.caller_in_cluster;
     e.symmetric = d.symmetric;
+    e.start_unknown = d.start_unknown();
     return e;
 }
 

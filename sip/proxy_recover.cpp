@@ -54,14 +54,18 @@ void Proxy::put_on_trial(const Request& r, const RouteCookie& c, NextHop& hop) {
     d->symmetric = c.symmetric;
     (from_caller ? d->caller_cseq : d->callee_cseq) = m.cseq().number;
     d->destination = router_.find(c.host, c.host_transport);
-    d->on_trial = true;
+    d->proof = DialogProof::on_trial;
     dialogs_.linger_until(*d, r.now + t1x64_);
     hop.dialog = handle;
 }
 
 void Proxy::settle_trial(const Transaction& t, Dialog& d, int status, core::Tick now) noexcept {
+    // Nothing that comes later brings it back.
+    if (d.held_end() != DialogEnd::none) return;
     if (t.method == Method::bye) {
         if (status == 401 || status == 407) return;
+        // Its row may still come, and says when the call began. The second record of a spiral would not be found then.
+        if (status < 300 && recovering_ && observer_ != nullptr && d.key != 0) return hold_end(d, end_of(t, d), now);
         if (recovering_) remember_gone(d);
         // Refused, it may be the second BYE of a call that ended long ago: if a row is left it goes, but no call ends.
         const auto how = status < 300 ? end_of(t, d) : DialogEnd::none;
@@ -70,11 +74,47 @@ void Proxy::settle_trial(const Transaction& t, Dialog& d, int status, core::Tick
     }
     if (status >= 300) return;
     dialogs_.revive(d, DialogState::confirmed);
-    d.on_trial = false;
+    d.proof = DialogProof::adopted;
     take_load(d);
     stand_until(d, now + core::Duration{config_.timers.dialog_timeout});
     count(ProxyEvent::dialog_adopted);
     tell(d, DialogChange::changed, now);
+}
+
+void Proxy::hold_end(Dialog& d, DialogEnd how, core::Tick now) noexcept {
+    d.proof = how == DialogEnd::caller_bye ? DialogProof::caller_hung_up : DialogProof::callee_hung_up;
+    d.started = now;
+    dialogs_.linger_until(d, now + t1x64_);
+}
+
+void Proxy::tell_held_end(const Dialog& d) noexcept {
+    if (d.held_end() != DialogEnd::none) tell_end(d, {d.held_end(), ProxyEvent::dialog_ended, 200}, d.started);
+}
+
+void Proxy::tell_held_ends() noexcept {
+    dialogs_.for_each([this](const Dialog& d) { tell_held_end(d); });
+}
+
+// What a row tells of a dialog that a request was faster to bring; all else we know better.
+void Proxy::learn(Dialog& known, const RecoveredDialog& row, core::Tick now) {
+    const bool on_trial = known.on_trial();
+    const auto end = known.held_end();
+    const auto ended = known.started;
+    if (known.start_unknown()) {
+        known.started = row.started;
+        known.answered_after = row.answered_after;
+        known.proof = row.start_unknown ? DialogProof::adopted : DialogProof::whole;
+    }
+    if (!on_trial) return;
+    dialogs_.set_texts(known, row.texts);
+    if (end != DialogEnd::none) {
+        tell_end(known, {end, ProxyEvent::dialog_ended, 200}, ended);
+        return dialogs_.erase(known);
+    }
+    dialogs_.revive(known, DialogState::confirmed);
+    if (row.counted) take_load(known);
+    stand_until(known, now + core::Duration{config_.timers.dialog_timeout});
+    count(ProxyEvent::dialog_recovered);
 }
 
 // A reader of the store may be about to bring its row.
@@ -115,15 +155,7 @@ bool Proxy::recover(const RecoveredDialog& row, core::Tick now) {
     if (known != nullptr && known->caller_in_cluster == row.caller_in_cluster && known->host.remote == row.host.remote) {
         // A request was faster, and what it has learned is newer.
         if (dialogs_.id_of(*known) != row.id) forget();
-        if (known->on_trial) {
-            dialogs_.revive(*known, DialogState::confirmed);
-            known->on_trial = false;
-            if (row.counted) take_load(*known);
-            dialogs_.set_texts(*known, row.texts);
-            stand_until(*known, now + core::Duration{config_.timers.dialog_timeout});
-            count(ProxyEvent::dialog_recovered);
-        }
-        return true;
+        return learn(*known, row, now), true;
     }
     const auto handle = dialogs_.create(key, row.call_id_hash, row.texts);
     auto* d = dialogs_.get(handle);
@@ -131,6 +163,7 @@ bool Proxy::recover(const RecoveredDialog& row, core::Tick now) {
     d->host = row.host;
     d->client = row.client;
     d->started = row.started;
+    d->proof = row.start_unknown ? DialogProof::adopted : DialogProof::whole;
     d->expires = row.expires;
     d->answered_after = row.answered_after;
     d->caller_cseq = row.caller_cseq;
@@ -200,6 +233,10 @@ void Proxy::walk(core::Tick now) {
 }
 
 void Proxy::expire(Dialog& d, core::Tick now) {
+    if (d.held_end() != DialogEnd::none) {
+        if (recovering_) remember_gone(d);
+        tell_held_end(d);
+    }
     if (config_.bye_on_timeout && d.state >= DialogState::confirmed_no_ack && d.state != DialogState::deleted) hang_up_both(d, now);
     end_dialog(d, {DialogEnd::expired, ProxyEvent::dialog_expired, 0}, now);
 }

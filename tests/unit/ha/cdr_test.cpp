@@ -58,6 +58,17 @@ TEST(Cdr, TellsOfACallThatFailed) {
     EXPECT_EQ(j["direction"], "outbound");
 }
 
+TEST(Cdr, ClaimsNoDurationOfACallWhoseStartNobodyKnows) {
+    auto t = over(begin + 61s);
+    t.event.start_unknown = true;
+    t.event.answered_after_ms = 10;
+    const auto j = line_of(t);
+    EXPECT_EQ(j["partial"], true);
+    for (const char* member : {"start", "answer", "duration_ms"}) EXPECT_TRUE(j[member].is_null()) << member;
+    EXPECT_EQ(j["end"], "2026-11-23T02:47:52.250Z");
+    EXPECT_FALSE(line_of(over(begin + 61s)).contains("partial"));
+}
+
 TEST(Cdr, IsJsonWhateverTheTextsHold) {
     auto t = over(begin + 1s);
     t.with(sip::DialogText::call_id, "\"\\\n\x01\xff\xc3");
