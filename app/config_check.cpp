@@ -241,7 +241,7 @@ void check_dispatcher(const Config& c, Binding& out) {
 }  // namespace
 
 void derive(Config& config) {
-    config.proxy.keep_parties = !config.cdr.file.empty();
+    config.proxy.keep_parties = config.cdr.wanted();
     auto& listeners = config.proxy.listeners;
     if (listeners.empty())
         for (const auto* addresses : {&config.kernel.virtual_addresses, &config.kernel.addresses})

@@ -17,6 +17,7 @@ void bind_journal(Binder& root, ha::JournalConfig& journal, ha::CdrConfig& cdr) 
     });
     root.table("cdr", [&](Binder& b) {
         b.text("file", cdr.file);
+        b.flag("table", cdr.table);
         b.size("rotate_size", cdr.rotate_size, 0, 1ULL << 40);
         b.duration("rotate_interval", cdr.rotate_interval, 0s, 24h * 366);
         b.number("keep", cdr.keep, 0, 1'000'000);
@@ -27,6 +28,9 @@ void bind_journal(Binder& root, ha::JournalConfig& journal, ha::CdrConfig& cdr) 
 
 void check_journal(const Config& config, Binding& out) {
     const auto& cdr = config.cdr;
+    if (cdr.table && config.database.engine == ha::DatabaseEngine::none)
+        out.fail("cdr.table", "is set, and there is no database",
+                 "set database.engine to \"mysql\" or \"sqlite\", or give cdr.file instead");
     if (cdr.file.empty()) return;
     if (cdr.file.front() != '/' || cdr.file.back() == '/')
         out.fail("cdr.file", fmt::format("\"{}\" is not an absolute path of a file", cdr.file),

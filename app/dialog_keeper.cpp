@@ -31,13 +31,14 @@ ha::StoreFactory factory_of(const std::function<std::unique_ptr<ha::DialogStore>
 }  // namespace
 
 bool DialogKeeper::wanted(const Config& config) noexcept {
-    return config.database.engine != ha::DatabaseEngine::none || !config.cdr.file.empty();
+    return config.database.engine != ha::DatabaseEngine::none || config.cdr.wanted();
 }
 
 DialogKeeper::DialogKeeper(Parts parts)
     : parts_{std::move(parts)},
       service_{{.config = parts_.config.journal,
                 .cdr = parts_.config.cdr,
+                .cdr_table = parts_.cdr_table ? parts_.cdr_table() : nullptr,
                 .node = parts_.config.proxy.node,
                 .workers = parts_.switchboard.workers(),
                 .store = factory_of(parts_.store),

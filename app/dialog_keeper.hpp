@@ -27,6 +27,7 @@ public:
         std::function<core::Tick()> clock;                          // the workers'; any thread asks
         std::function<std::uint64_t(std::size_t worker)> told_all;  // ProxyCounters::told_all
         std::function<std::unique_ptr<ha::DialogStore>()> store;    // a new one at each call; empty: call records alone are kept
+        std::function<std::unique_ptr<ha::CdrSink>()> cdr_table;    // of call records; empty: they are not kept there
     };
     // Whether the configuration asks for any of it.
     static bool wanted(const Config& config) noexcept;

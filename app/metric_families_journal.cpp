@@ -1,4 +1,7 @@
 // The dialog journal and call records.
+#include <algorithm>
+#include <functional>
+
 #include "app/metric_families.hpp"
 
 namespace sipfront::app {
@@ -43,16 +46,27 @@ void lane_families(Families& out, const Telemetry& t) {
     depth.finish(out);
 }
 
+void cdr_families(Families& out, const Telemetry& t) {
+    if (std::ranges::none_of(t.cdr, std::identity{})) return;
+    auto records = counter("sipfront_cdr_total", "Call records, by where they go and what became of them, and errors in writing them.");
+    auto waiting = gauge("sipfront_cdr_waiting", "Call records that wait for the disk or the database.");
+    for (std::size_t i = 0; i < t.cdr.size(); ++i) {
+        if (t.cdr[i] == nullptr) continue;
+        const std::string target{ha::name(static_cast<ha::CdrTarget>(i))};
+        for (std::size_t k = 0; k < core::CounterArray<ha::CdrCount>::size; ++k) {
+            const auto c = static_cast<ha::CdrCount>(k);
+            records.add({{"target", target}, {"what", std::string{ha::name(c)}}}, static_cast<double>(t.cdr[i]->counts[c].get()));
+        }
+        waiting.add({{"target", target}}, static_cast<double>(t.cdr[i]->waiting.get()));
+    }
+    records.finish(out);
+    waiting.finish(out);
+}
+
 }  // namespace
 
 void journal_families(Families& out, const Telemetry& t) {
-    if (t.cdr != nullptr) {
-        by_what<ha::CdrCount>(out, "sipfront_cdr_total", "Call records, by what became of them, and errors in writing them.",
-                              [&](ha::CdrCount c) { return t.cdr->counts[c].get(); });
-        gauge("sipfront_cdr_waiting", "Call records that wait for the disk.")
-            .add({}, static_cast<double>(t.cdr->waiting.get()))
-            .finish(out);
-    }
+    cdr_families(out, t);
     if (t.recovery != nullptr) recovery_families(out, *t.recovery);
     if (t.journal == nullptr) return;
     const auto& j = *t.journal;

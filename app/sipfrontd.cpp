@@ -183,12 +183,15 @@ private:
     app::DialogKeeper::Parts keeper_parts(const dpdk::TscClock& clock) {
         std::function<std::unique_ptr<ha::DialogStore>()> store;
         if (config_.database.engine != ha::DatabaseEngine::none) store = [&db = config_.database] { return ha::make_dialog_store(db); };
+        std::function<std::unique_ptr<ha::CdrSink>()> cdr_table;
+        if (config_.cdr.table) cdr_table = [&db = config_.database] { return ha::make_cdr_table(db); };
         return {.config = config_,
                 .switchboard = switchboard_,
                 .steering = shared_.steering,
                 .clock = [&clock] { return clock.now(); },
                 .told_all = [this](std::size_t worker) { return seats_[worker].stats.proxy.told_all.get(); },
-                .store = std::move(store)};
+                .store = std::move(store),
+                .cdr_table = std::move(cdr_table)};
     }
 
     app::Telemetry telemetry(const dpdk::DataPlane& plane, const app::DialogKeeper* keeper) const {
@@ -197,7 +200,7 @@ private:
             const auto& service = keeper->service();
             t.journal = keeper->recovery() != nullptr ? &service.stats() : nullptr;
             for (std::uint32_t w = 0; w < workers_; ++w) t.lanes.push_back(&service.lane(w));
-            t.cdr = service.cdr_stats();
+            for (std::size_t i = 0; i < t.cdr.size(); ++i) t.cdr[i] = service.cdr_stats(static_cast<ha::CdrTarget>(i));
             t.recovery = keeper->recovery();
         }
         for (std::uint32_t w = 0; w < workers_; ++w)

@@ -65,9 +65,9 @@ struct Telemetry {
     const kni::ResolverStats* resolver = nullptr;  // null: no resolver (tests)
     const ha::JournalStats* journal = nullptr;     // null: dialogs are not kept beyond the process
     std::vector<const ha::JournalLane*> lanes;     // by worker
-    const ha::CdrStats* cdr = nullptr;             // null: no call records
-    const RecoveryStats* recovery = nullptr;       // null: there is no store to recover from
-    std::vector<std::string> ports;                // devices in the order of the bond's members
+    std::array<const ha::CdrStats*, static_cast<std::size_t>(ha::CdrTarget::count_)> cdr{};  // by target; null: no call records there
+    const RecoveryStats* recovery = nullptr;                                                 // null: there is no store to recover from
+    std::vector<std::string> ports;                                                          // devices in the order of the bond's members
     std::string version;
     std::int64_t started = 0;  // seconds since 1970
 };

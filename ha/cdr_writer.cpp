@@ -22,8 +22,10 @@ constexpr auto pause = 100ms;
 
 }  // namespace
 
+std::string_view name(CdrTarget t) noexcept { return t == CdrTarget::file ? "file" : "table"; }
+
 std::string_view name(CdrCount c) noexcept {
-    static constexpr std::string_view names[] = {"written", "dropped", "errors"};
+    static constexpr std::string_view names[] = {"written", "dropped", "errors", "refused"};
     static_assert(std::size(names) == static_cast<std::size_t>(CdrCount::count_));
     return names[static_cast<std::size_t>(c)];
 }
@@ -56,7 +58,9 @@ struct CdrWriter::Shared {
             if (give_up || (stop && batch.empty())) break;
             lock.unlock();
             std::size_t written = 0;
+            const auto refused_before = sink->refused();
             const auto status = batch.empty() ? sink->tick() : sink->write(batch, written);
+            const auto refused = sink->refused() - refused_before;
             batch.erase(batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(written));
             failing = !status;
             if (failing && !complained) core::log().error("{}; call records that are not written are tried again", status.error().what);
@@ -64,7 +68,8 @@ struct CdrWriter::Shared {
             complained = failing;
             lock.lock();
             if (stats != nullptr) {
-                stats->counts[CdrCount::written].add(written);
+                stats->counts[CdrCount::written].add(written - refused);
+                stats->counts[CdrCount::refused].add(refused);
                 stats->counts[CdrCount::errors].add(failing ? 1 : 0);
                 stats->waiting.set(queue.size() + batch.size());
             }

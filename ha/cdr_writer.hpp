@@ -15,10 +15,14 @@
 
 namespace sipfront::ha {
 
+enum class CdrTarget : std::uint8_t { file, table, count_ };
+std::string_view name(CdrTarget t) noexcept;
+
 enum class CdrCount : std::uint8_t {
     written,
     dropped,  // the queue was full
     errors,   // of the sink; what it did not take is tried again
+    refused,  // that nothing can take as they are
     count_
 };
 std::string_view name(CdrCount c) noexcept;

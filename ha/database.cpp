@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "ha/cdr_table.hpp"
 #include "ha/mysql_connection.hpp"
 #include "ha/sql_store.hpp"
 #include "ha/sqlite_connection.hpp"
@@ -46,6 +47,12 @@ std::unique_ptr<DialogStore> make_dialog_store(const DatabaseConfig& config) {
     if (!connector) return nullptr;
     // An SQLite file is ours alone; the tables of a server are its administrator's.
     return std::make_unique<SqlStore>(std::move(connector), config.engine == DatabaseEngine::sqlite);
+}
+
+std::unique_ptr<CdrSink> make_cdr_table(const DatabaseConfig& config) {
+    auto connector = make_connector(config);
+    if (!connector) return nullptr;
+    return std::make_unique<CdrTable>(std::move(connector), config.engine == DatabaseEngine::sqlite);
 }
 
 }  // namespace sipfront::ha

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ha/cdr.hpp"
 #include "ha/dialog_store.hpp"
 #include "ha/sql.hpp"
 
@@ -46,5 +47,7 @@ DatabaseHost parse_database_host(const std::string& text);
 std::unique_ptr<SqlConnector> make_connector(const DatabaseConfig& config);
 // Null if the engine is none. Each writer takes a store of its own.
 std::unique_ptr<DialogStore> make_dialog_store(const DatabaseConfig& config);
+// Likewise; of one thread.
+std::unique_ptr<CdrSink> make_cdr_table(const DatabaseConfig& config);
 
 }  // namespace sipfront::ha

@@ -16,12 +16,15 @@ struct JournalConfig {
 };
 
 struct CdrConfig {
-    std::string file;                                // empty: no call records
+    std::string file;                                // lines of JSON; empty: none
+    bool table = false;                              // rows of the table `acc`
     std::uint64_t rotate_size = 64ULL << 20;         // octets; 0: never by size
     std::chrono::seconds rotate_interval{86'400};    // at whole multiples of it since 1970, in UTC; 0: never by time
     std::uint32_t keep = 30;                         // rotated files; 0: all
     std::chrono::milliseconds sync_interval{1'000};  // the longest that a written record is not on the disk; 0: the kernel's choice
-    std::uint32_t queue = 65'536;                    // records that wait for the disk
+    std::uint32_t queue = 65'536;                    // records that wait, for each of the two
+
+    [[nodiscard]] bool wanted() const noexcept { return table || !file.empty(); }
 };
 
 }  // namespace sipfront::ha

@@ -13,11 +13,11 @@ JournalService::JournalService(Parts parts) : node_{parts.node}, orders_(parts.w
     for (std::size_t i = 0; i < parts.workers; ++i)
         lanes.push_back(lanes_.emplace_back(std::make_unique<JournalLane>(parts.config.ring / sizeof(RingBlock))).get());
     OnEnded ended;
-    if (!parts.cdr.file.empty()) {
-        auto file = std::make_unique<CdrFile>(parts.cdr, [clock = parts.clock] { return clock().unix_us; });
-        cdr_ = std::make_unique<CdrWriter>(std::move(file), parts.cdr.queue, cdr_stats_);
-        ended = [this](const auto&... args) { on_ended(args...); };
-    }
+    if (!parts.cdr.file.empty())
+        keep_records(CdrTarget::file, std::make_unique<CdrFile>(parts.cdr, [clock = parts.clock] { return clock().unix_us; }),
+                     parts.cdr.queue);
+    if (parts.cdr.table) keep_records(CdrTarget::table, std::move(parts.cdr_table), parts.cdr.queue);
+    if (parts.cdr.wanted()) ended = [this](const auto&... args) { on_ended(args...); };
     writers_ = std::make_unique<WriterThreads>(parts.config.writers, parts.store, [this] { wakeup_.wake(); });
     journal_ = std::make_unique<Journal>(Journal::Parts{parts.config, parts.node, std::move(lanes), *writers_, stats_, std::move(ended)});
     thread_ = std::make_unique<JournalThread>(*journal_, wakeup_, std::move(parts.clock));
@@ -33,9 +33,17 @@ std::vector<sip::DialogObserver*> JournalService::observers() const {
     return all;
 }
 
+void JournalService::keep_records(CdrTarget target, std::unique_ptr<CdrSink> sink, std::size_t queue) {
+    auto& records = records_[static_cast<std::size_t>(target)];
+    records.writer = std::make_unique<CdrWriter>(std::move(sink), queue, records.stats);
+}
+
 void JournalService::on_ended(const sip::DialogEvent& e, const sip::EventTexts& texts, const DialogNames& names, const Instant& now) {
     // A row that was read and turned out to be of no call ends without a reason.
-    if (e.end != sip::DialogEnd::none) cdr_->post(make_cdr(e, texts, names, now, node_));
+    if (e.end == sip::DialogEnd::none) return;
+    const auto record = make_cdr(e, texts, names, now, node_);
+    for (auto& records : records_)
+        if (records.writer) records.writer->post(record);
 }
 
 bool JournalService::wants_all(std::size_t worker, std::uint64_t told_all) {
@@ -66,8 +74,10 @@ bool JournalService::stop(std::chrono::milliseconds patience) {
     const auto left = [&] {
         return std::max(100ms, std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()));
     };
-    const bool ended = writers_->stop(left());
-    return (!cdr_ || cdr_->stop(left())) && written && ended;
+    bool ended = writers_->stop(left());
+    for (auto& records : records_)
+        if (records.writer) ended = records.writer->stop(left()) && ended;
+    return written && ended;
 }
 
 }  // namespace sipfront::ha

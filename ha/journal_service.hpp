@@ -1,6 +1,7 @@
 // The journal and all that it runs on: rings, thread, writers, call records. What app/ starts before the workers and stops after them.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -18,6 +19,7 @@ public:
     struct Parts {
         JournalConfig config;
         CdrConfig cdr;
+        std::unique_ptr<CdrSink> cdr_table;  // where cdr.table says so
         core::NodeId node{};
         std::size_t workers = 1;
         StoreFactory store;
@@ -33,8 +35,11 @@ public:
     [[nodiscard]] std::vector<sip::DialogObserver*> observers() const;
     [[nodiscard]] const JournalLane& lane(std::size_t worker) const { return *lanes_[worker]; }
     [[nodiscard]] const JournalStats& stats() const noexcept { return stats_; }
-    // nullptr: none are kept.
-    [[nodiscard]] const CdrStats* cdr_stats() const noexcept { return cdr_ ? &cdr_stats_ : nullptr; }
+    // nullptr: none are kept there.
+    [[nodiscard]] const CdrStats* cdr_stats(CdrTarget t) const noexcept {
+        const auto& records = records_[static_cast<std::size_t>(t)];
+        return records.writer ? &records.stats : nullptr;
+    }
     // Names of destinations and listeners, epoch, recovered(), want_resync().
     Journal& journal() noexcept { return *journal_; }
 
@@ -54,15 +59,20 @@ private:
         std::uint64_t told_all = 0;  // of the worker, when it was given
         bool underway = false;
     };
+    // A target that stands still does not hold up the other.
+    struct Records {
+        CdrStats stats;
+        std::unique_ptr<CdrWriter> writer;
+    };
+    void keep_records(CdrTarget target, std::unique_ptr<CdrSink> sink, std::size_t queue);
     void on_ended(const sip::DialogEvent& e, const sip::EventTexts& texts, const DialogNames& names, const Instant& now);
 
     core::NodeId node_;
     std::vector<std::unique_ptr<JournalLane>> lanes_;
     std::vector<Order> orders_;
     JournalStats stats_;
-    CdrStats cdr_stats_;
+    std::array<Records, static_cast<std::size_t>(CdrTarget::count_)> records_;
     Wakeup wakeup_;
-    std::unique_ptr<CdrWriter> cdr_;
     std::unique_ptr<WriterThreads> writers_;
     std::unique_ptr<Journal> journal_;
     std::unique_ptr<JournalThread> thread_;

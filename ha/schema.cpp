@@ -77,8 +77,11 @@ public:
             old_dialog(key);
         else if (key == nullptr)
             note(shape_.key, "is missing: this is no table of OpenSIPS", "rename the table, and run: sipfrontctl db create");
+        else if (mysql_ && shape_.key_is_wide && shape_.key_is_numbered && key->type != "bigint")
+            note(shape_.key, "has 32 bits, which so many calls use up", migrate_it).clause =
+                "MODIFY COLUMN " + std::string{shape_.key} + " BIGINT UNSIGNED NOT NULL AUTO_INCREMENT";
         for (const auto& shape : shape_.columns) compare(shape);
-        if (shape_.name == "dialog") foreign_columns();
+        if (shape_.name == "dialog" || shape_.name == "acc") foreign_columns();
         return std::move(found_);
     }
 
@@ -105,10 +108,7 @@ private:
         if (!shape.required) return;
         const auto* c = find(columns_, shape.name);
         const std::string type{shape.type};
-        if (c == nullptr) {
-            note(shape.name, "is missing", migrate_it).clause = "ADD COLUMN " + std::string{shape.name} + ' ' + type;
-            return;
-        }
+        if (c == nullptr) return add(std::string{shape.name}, type);
         if (!mysql_ || c->width == 0 || c->width >= shape.width) return;
         auto& f = note(shape.name,
                        "takes " + std::to_string(c->width) + " characters, " + std::to_string(shape.width) +
@@ -117,6 +117,20 @@ private:
         // In its own character set: the text that is there stays what it is.
         const auto space = type.find(' ');
         f.clause = "MODIFY COLUMN " + c->name + ' ' + type.substr(0, space) + " CHARACTER SET " + c->charset + type.substr(space);
+    }
+
+    void add(const std::string& column, std::string type) {
+        auto& f = note(column, "is missing", migrate_it);
+        // SQLite takes no UNIQUE here.
+        constexpr std::string_view unique = " UNIQUE";
+        if (mysql_ || !type.ends_with(unique)) {
+            f.clause = "ADD COLUMN " + column + ' ' + type;
+            return;
+        }
+        type.resize(type.size() - unique.size());
+        const std::string table{shape_.name};
+        f.statements = {"ALTER TABLE " + table + " ADD COLUMN " + column + ' ' + type,
+                        "CREATE UNIQUE INDEX " + table + '_' + column + " ON " + table + " (" + column + ')'};
     }
 
     // Columns that we do not write must not need it.

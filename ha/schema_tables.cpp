@@ -80,18 +80,51 @@ constexpr std::array dialog_columns_of_table{
     ColumnShape{"sf_routes", "TEXT"},
 };
 
+// OpenSIPS' order and names; its tags and Call-IDs are 64 characters wide.
+constexpr std::array acc_columns{
+    ColumnShape{"method", "CHAR(16) NOT NULL DEFAULT ''"},
+    ColumnShape{"from_tag", "VARCHAR(255) NOT NULL DEFAULT ''", 255},
+    ColumnShape{"to_tag", "VARCHAR(255) NOT NULL DEFAULT ''", 255},
+    ColumnShape{"callid", "VARCHAR(1024) NOT NULL DEFAULT ''", 1024},
+    ColumnShape{"sip_code", "CHAR(3) NOT NULL DEFAULT ''"},
+    ColumnShape{"sip_reason", "CHAR(32) NOT NULL DEFAULT ''"},
+    ColumnShape{"time", "DATETIME NOT NULL"},
+    ColumnShape{"duration", "INT UNSIGNED NOT NULL DEFAULT 0"},
+    ColumnShape{"ms_duration", "INT UNSIGNED NOT NULL DEFAULT 0"},
+    ColumnShape{"setuptime", "INT UNSIGNED NOT NULL DEFAULT 0"},
+    ColumnShape{"created", "DATETIME DEFAULT NULL"},
+    // Ours.
+    ColumnShape{"sf_record", "VARCHAR(48) DEFAULT NULL UNIQUE"},
+    ColumnShape{"sf_dlg_id", "BIGINT NOT NULL DEFAULT 0"},
+    ColumnShape{"sf_node", "SMALLINT UNSIGNED NOT NULL DEFAULT 0"},
+    ColumnShape{"sf_partial", "SMALLINT NOT NULL DEFAULT 0"},
+    ColumnShape{"sf_start", "BIGINT DEFAULT NULL"},
+    ColumnShape{"sf_answer", "BIGINT DEFAULT NULL"},
+    ColumnShape{"sf_end", "BIGINT DEFAULT NULL"},
+    ColumnShape{"sf_from_uri", "VARCHAR(1024) NOT NULL DEFAULT ''", 1024},
+    ColumnShape{"sf_to_uri", "VARCHAR(1024) NOT NULL DEFAULT ''", 1024},
+    ColumnShape{"sf_client", "VARCHAR(64) NOT NULL DEFAULT ''", 64},
+    ColumnShape{"sf_host", "VARCHAR(64) NOT NULL DEFAULT ''", 64},
+    ColumnShape{"sf_group", "INT UNSIGNED NOT NULL DEFAULT 0"},
+    ColumnShape{"sf_destination", "VARCHAR(255) NOT NULL DEFAULT ''", 255},
+    ColumnShape{"sf_attempts", "SMALLINT UNSIGNED NOT NULL DEFAULT 0"},
+    ColumnShape{"sf_from_cluster", "SMALLINT NOT NULL DEFAULT 0"},
+};
+
 constexpr std::array shapes{
-    TableShape{"version", "table_name", false, 0, version_columns},
-    TableShape{"load_balancer", "id", true, 3, load_balancer_columns},
-    TableShape{"dispatcher", "id", true, 9, dispatcher_columns},
-    TableShape{"dialog", "dlg_id", false, 12, dialog_columns_of_table},
+    TableShape{"version", "table_name", false, false, 0, version_columns},
+    TableShape{"load_balancer", "id", true, false, 3, load_balancer_columns},
+    TableShape{"dispatcher", "id", true, false, 9, dispatcher_columns},
+    TableShape{"dialog", "dlg_id", false, true, 12, dialog_columns_of_table},
+    TableShape{"acc", "id", true, true, 7, acc_columns},
 };
 
 std::string_view key_type(const TableShape& table, SqlDialect dialect) noexcept {
     if (table.key == "table_name") return "CHAR(32) NOT NULL PRIMARY KEY";
     // SQLite numbers rows by itself where the key is INTEGER PRIMARY KEY.
     if (dialect == SqlDialect::sqlite) return "INTEGER PRIMARY KEY NOT NULL";
-    return table.key_is_numbered ? "INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY" : "BIGINT UNSIGNED NOT NULL PRIMARY KEY";
+    if (!table.key_is_numbered) return "BIGINT UNSIGNED NOT NULL PRIMARY KEY";
+    return table.key_is_wide ? "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY" : "INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY";
 }
 
 }  // namespace

@@ -20,11 +20,12 @@ struct TableShape {
     std::string_view name;
     std::string_view key;                  // its first column, and the primary key
     bool key_is_numbered = false;          // by the database
+    bool key_is_wide = false;              // numbers that 32 bits would not last for
     int version = 0;                       // that goes to the table `version`; 0: none
     std::span<const ColumnShape> columns;  // without the key
 };
 
-// version, load_balancer, dispatcher, dialog.
+// version, load_balancer, dispatcher, dialog, acc.
 std::span<const TableShape> table_shapes() noexcept;
 std::string create_text(const TableShape& table, SqlDialect dialect);
 

@@ -239,6 +239,7 @@ INSTANTIATE_TEST_SUITE_P(
         Rule{"sip.timers.fr_inv_timer = \"10m\"", "beyond timer_c"},
         Rule{"sip.timers = { t1 = \"10ms\" }", "fr_timer: is 2s, beyond 64*t1"}, Rule{"sip.timers.t2 = \"4000500us\"", "is too fine"},
         Rule{"balancer.probe.timeout = \"5s\"", "not below the interval"},
+        Rule{"cdr.table = true", "cdr.table: is set, and there is no database"},
         Rule{"cdr.file = \"cdr.json\"", "\"cdr.json\" is not an absolute path"},
         Rule{"cdr.file = \"/a\"\nlog.file = \"/a\"", "cdr.file: is the log's file, too"},
         Rule{"cdr = { file = \"/a\", rotate_size = \"1KiB\" }", "cdr.rotate_size: is 1KiB"},

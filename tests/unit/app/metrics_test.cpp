@@ -130,7 +130,7 @@ TEST(Metrics, ShowTheJournalAndCallRecords) {
     ha::CdrStats cdr;
     d.view.journal = &journal;
     d.view.lanes = {&lane};
-    d.view.cdr = &cdr;
+    d.view.cdr = {nullptr, &cdr};
     journal.counts[ha::JournalCount::rows_written].add(12);
     journal.errors[static_cast<std::size_t>(ha::StoreError::Kind::retry)].add(3);
     journal.pending.set(5);
@@ -149,7 +149,7 @@ TEST(Metrics, ShowTheJournalAndCallRecords) {
     EXPECT_EQ(s["sipfront_journal_resync{state=\"idle\"}"], 0);
     EXPECT_EQ(s["sipfront_journal_posts_total{worker=\"0\",result=\"posted\"}"], 1);
     EXPECT_EQ(s["sipfront_journal_ring_depth{worker=\"0\"}"], 1);
-    EXPECT_EQ(s["sipfront_cdr_total{what=\"dropped\"}"], 2);
+    EXPECT_EQ(s["sipfront_cdr_total{target=\"table\",what=\"dropped\"}"], 2);
 }
 
 TEST(Metrics, ShowDestinations) {

@@ -61,13 +61,14 @@ TEST_F(JournalServiceTest, WritesRowsAndCallRecordsUntilTheEnd) {
     int lines = 0;
     for (std::string line; std::getline(in, line);) ++lines;
     EXPECT_EQ(lines, 25);
-    EXPECT_EQ(service_->cdr_stats()->counts[CdrCount::written].get(), 25U);
+    EXPECT_EQ(service_->cdr_stats(CdrTarget::file)->counts[CdrCount::written].get(), 25U);
 }
 
 TEST_F(JournalServiceTest, HasTheWorkersTellAllWhenTheStoreMayBeWrong) {
     table_->rows[7] = DialogRow{.dlg_id = 7, .node = core::NodeId{1}, .version = 1};
     start();
-    EXPECT_EQ(service_->cdr_stats(), nullptr);
+    EXPECT_EQ(service_->cdr_stats(CdrTarget::file), nullptr);
+    EXPECT_EQ(service_->cdr_stats(CdrTarget::table), nullptr);
     std::array<std::uint64_t, 2> told{};
     EXPECT_FALSE(service_->wants_all(0, 0));
     service_->journal().recovered();

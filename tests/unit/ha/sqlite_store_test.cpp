@@ -6,6 +6,7 @@
 
 #include "ha/database.hpp"
 #include "ha/sqlite_connection.hpp"
+#include "tests/unit/ha/cdr_suite.hpp"
 #include "tests/unit/ha/destination_suite.hpp"
 #include "tests/unit/ha/opensips_dialog.hpp"
 #include "tests/unit/ha/store_suite.hpp"
@@ -45,6 +46,7 @@ private:
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, StoreSuite, ::testing::Types<SqliteBackend>);
 INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, DestinationSuite, ::testing::Types<SqliteBackend>);
+INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, CdrSuite, ::testing::Types<SqliteBackend>);
 
 TEST(SqliteStore, IsMadeByTheFactoryAndOutlivesItsProcess) {
     const SqliteBackend backend;

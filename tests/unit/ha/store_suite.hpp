@@ -75,6 +75,19 @@ TYPED_TEST_P(StoreSuite, EmptyPartiesLeaveWhatIsThere) {
     EXPECT_THAT(this->all(), ::testing::ElementsAre(next));
 }
 
+TYPED_TEST_P(StoreSuite, WhoDoesNotKnowTheStartLeavesIt) {
+    const auto first = answered(5);
+    this->write({first});
+    auto next = first;
+    next.created = 0;
+    next.start_time = first.start_time + 100;
+    next.caller_cseq = 400;
+    this->write({next, answered(6)});
+    next.created = first.created;
+    next.start_time = first.start_time;
+    EXPECT_THAT(this->all(), ::testing::ElementsAre(next, answered(6)));
+}
+
 TYPED_TEST_P(StoreSuite, TextsOfTheSetUpStayUntilTheAnswer) {
     const auto first = ringing(5);
     this->write({first});
@@ -289,7 +302,7 @@ TYPED_TEST_P(StoreSuite, TablesMadeNewAreSound) {
     ASSERT_TRUE(db) << db.error().text;
     auto found = check_schema(**db);
     ASSERT_TRUE(found) << found.error().text;
-    EXPECT_EQ(found->size(), 4U) << "all are missing";
+    EXPECT_EQ(found->size(), 5U) << "all are missing";
     for (const auto& f : *found) EXPECT_EQ(f.to_string(), f.table + ": is missing; run: sipfrontctl db create");
     for (int twice = 0; twice < 2; ++twice) {
         const auto made = create_schema(**db);
@@ -301,8 +314,9 @@ TYPED_TEST_P(StoreSuite, TablesMadeNewAreSound) {
     std::map<std::string, std::int64_t> versions;
     ASSERT_TRUE((*db)->query("SELECT table_name, table_version FROM version",
                              [&](const SqlRow& r) { return versions[r.text(0)] = r.integer(1), true; }));
-    EXPECT_EQ(versions, (std::map<std::string, std::int64_t>{
-                            {"dialog", 12}, {"dispatcher", 9}, {"load_balancer", 3}, {"sipfront_dialog", dialog_schema_version}}));
+    EXPECT_EQ(versions,
+              (std::map<std::string, std::int64_t>{
+                  {"acc", 7}, {"dialog", 12}, {"dispatcher", 9}, {"load_balancer", 3}, {"sipfront_dialog", dialog_schema_version}}));
 }
 
 TYPED_TEST_P(StoreSuite, MissingColumnsAreNamedAndAdded) {
@@ -342,9 +356,10 @@ TYPED_TEST_P(StoreSuite, MissingColumnsAreNamedAndAdded) {
 }
 
 REGISTER_TYPED_TEST_SUITE_P(StoreSuite, KeepsEveryFieldOfADialog, ReplacesARowWholly, EmptyPartiesLeaveWhatIsThere,
-                            TextsOfTheSetUpStayUntilTheAnswer, AnUpdateTakesWhatItKnowsAndMakesNoRow, UpdatesOfAnyNumberAndLength,
-                            OctetsAreKeptAsTheyAre, DeletesAndUpsertsInOneBatch, AnyNumberOfRowsInAnyOrder, ReadsPagesInTheOrderOfIds,
-                            ARowOfANewerEpochStays, TheSameEpochWritesAgain, SweepsWhatANodeWroteBefore, ABatchIsWrittenWhollyOrNotAtAll,
-                            AMissingTableIsNoFaultOfTheRows, TablesMadeNewAreSound, MissingColumnsAreNamedAndAdded);
+                            WhoDoesNotKnowTheStartLeavesIt, TextsOfTheSetUpStayUntilTheAnswer, AnUpdateTakesWhatItKnowsAndMakesNoRow,
+                            UpdatesOfAnyNumberAndLength, OctetsAreKeptAsTheyAre, DeletesAndUpsertsInOneBatch, AnyNumberOfRowsInAnyOrder,
+                            ReadsPagesInTheOrderOfIds, ARowOfANewerEpochStays, TheSameEpochWritesAgain, SweepsWhatANodeWroteBefore,
+                            ABatchIsWrittenWhollyOrNotAtAll, AMissingTableIsNoFaultOfTheRows, TablesMadeNewAreSound,
+                            MissingColumnsAreNamedAndAdded);
 
 }  // namespace sipfront::ha

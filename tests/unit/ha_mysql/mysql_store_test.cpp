@@ -1,9 +1,12 @@
+#include <chrono>
 #include <csignal>
+#include <future>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "ha/mysql_connection.hpp"
+#include "tests/unit/ha/cdr_suite.hpp"
 #include "tests/unit/ha/destination_suite.hpp"
 #include "tests/unit/ha/opensips_dialog.hpp"
 #include "tests/unit/ha/store_suite.hpp"
@@ -44,6 +47,7 @@ private:
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Mysql, StoreSuite, ::testing::Types<MysqlBackend>);
 INSTANTIATE_TYPED_TEST_SUITE_P(Mysql, DestinationSuite, ::testing::Types<MysqlBackend>);
+INSTANTIATE_TYPED_TEST_SUITE_P(Mysql, CdrSuite, ::testing::Types<MysqlBackend>);
 
 class MysqlStore : public ::testing::Test {
 protected:
@@ -112,6 +116,28 @@ TEST_F(MysqlStore, ARowThatIsLockedIsTriedAgain) {
     ASSERT_TRUE(other->execute("BEGIN"));
     ASSERT_TRUE(other->execute("UPDATE dialog SET state = 4 WHERE dlg_id = 12"));
     EXPECT_EQ(kind(write(*store)), Kind::retry);
+    ASSERT_TRUE(other->execute("COMMIT"));
+    EXPECT_TRUE(write(*store));
+}
+
+TEST_F(MysqlStore, ADeadlockIsTriedAgain) {
+    const auto store = make_dialog_store(backend_.config());
+    ASSERT_TRUE(write(*store));
+    const auto other = backend_.connect(), watcher = backend_.connect();
+    ASSERT_TRUE(other->execute("BEGIN"));
+    // The server gives up whoever has changed less.
+    for (int id = 100; id < 200; ++id) ASSERT_TRUE(other->execute("INSERT INTO dialog (dlg_id) VALUES (" + std::to_string(id) + ")"));
+    ASSERT_TRUE(other->execute("UPDATE dialog SET state = 4 WHERE dlg_id = 13"));
+    auto written = std::async(std::launch::async, [&] { return write(*store); });
+    bool waits = false;
+    while (!waits && written.wait_for(std::chrono::milliseconds{10}) == std::future_status::timeout)
+        ASSERT_TRUE(watcher->query("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+                                   [&](const SqlRow&) { return waits = true, false; }));
+    ASSERT_TRUE(waits);
+    ASSERT_TRUE(other->execute("UPDATE dialog SET state = 4 WHERE dlg_id = 11"));
+    const auto done = written.get();
+    EXPECT_EQ(kind(done), Kind::retry);
+    EXPECT_THAT(done.error().text, HasSubstr("(1213)"));
     ASSERT_TRUE(other->execute("COMMIT"));
     EXPECT_TRUE(write(*store));
 }
