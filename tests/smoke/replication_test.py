@@ -2,24 +2,15 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
-from pathlib import Path
+from contextlib import closing
 
-from harness import LabCase, LabError, lab, main, node, page, plan, proc, scenario, sipp, wait_for
+from harness import FAST_JOURNAL, MYSQL_LAB, LabCase, LabError, ctl, lab, main, node, page, plan, proc, scenario, sipp, wait_for
 
 from sflab import store
 
 CDR = store.FOLDER / "cdr.json"
-FAST = "[journal]\nflush_interval = \"5ms\"\n"
-
-
-def ctl(*command: str) -> dict:
-    """An answer of the node's management; fails the test when it is an error."""
-    tool = Path(lab.current().daemon).with_name("sipfrontctl")
-    done = subprocess.run([str(tool), "--socket", f"{plan.STATE}/lb1.sock", "--json", *command], capture_output=True, text=True, timeout=30)
-    if done.returncode != 0:
-        raise LabError(f"sipfrontctl {' '.join(command)}: {done.stdout}{done.stderr}")
-    return json.loads(done.stdout)
 
 
 class Replication(LabCase):
@@ -76,7 +67,7 @@ class Replication(LabCase):
 
 class Sqlite(Replication):
     engine = "sqlite"
-    options = {"store": "sqlite", "overlay": FAST + f'[cdr]\nfile = "{CDR}"\nsync_interval = "0s"\n'}
+    options = {"store": "sqlite", "overlay": FAST_JOURNAL + f'[cdr]\nfile = "{CDR}"\ntable = true\nsync_interval = "0s"\n'}
 
     def test_rows_follow_calls(self):
         self.check_rows_follow_calls()
@@ -96,6 +87,52 @@ class Sqlite(Replication):
             self.assertIn(plan.v4(2), r["client"])
             self.assertTrue(r["from_uri"].startswith("sip:"), r)
             self.assertLess(r["start"], r["end"])
+            self.assertNotIn("partial", r)
+        ids = ", ".join(f"'{r['call_id']}'" for r in records)
+        wait_for(lambda: len(store.query(self.engine, f"SELECT id FROM acc WHERE callid IN ({ids})")) == 20, "20 rows", 10, every=0.1)
+        rows = store.query(self.engine, f"SELECT DISTINCT method, sip_code, sip_reason, sf_partial FROM acc WHERE callid IN ({ids})")
+        self.assertEqual(rows, [("INVITE", "200", "caller_bye", 0)])
+        now = page()
+        for target in ("file", "table"):
+            self.assertGreaterEqual(now.sum("sipfront_cdr_total", target=target, what="written"), 20)
+            self.assertEqual(now.sum("sipfront_cdr_total", target=target, what="errors"), 0)
+
+    def test_a_full_disk_holds_up_no_call(self):
+        """A file system of its own without an octet of room; once there is room again, the table equals the true set."""
+        folder = store.FOLDER / "small"
+        folder.mkdir(exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "sipfront-small", str(folder)], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(folder)], check=True)
+        self.addCleanup(node.write_overlay, self.options["overlay"])
+        self.addCleanup(lambda: proc.find("lb1").kill())
+        proc.find("lb1").kill()
+        node.write_overlay(f'{self.options["overlay"]}[database]\npath = "{folder}/lb1.db"\n')
+        lab.start("lb1")
+
+        def rows(table: str) -> int:
+            with closing(sqlite3.connect(f"file:{folder}/lb1.db?mode=ro", uri=True, timeout=5)) as connection:
+                return connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
+
+        with self.callers(50, 1_000) as first:
+            self.wait_up(50)
+            wait_for(lambda: rows("dialog") == 50, "50 rows", 10, every=0.1)
+            with (folder / "filler").open("wb", buffering=0) as filler:
+                try:
+                    while True:
+                        filler.write(bytes(4_096))
+                except OSError:
+                    pass
+            with self.callers(600, 3_500, rate=300, port=5071) as second:
+                self.assert_all_succeed(first.wait(), 50)
+                self.wait_up(600)
+                wait_for(lambda: page().sum("sipfront_journal_errors_total", kind="refused") > 0, "the disk to be full", 10, every=0.1)
+                self.assertGreater(page().sum("sipfront_journal_pending"), 0)
+                (folder / "filler").unlink()
+                wait_for(lambda: rows("dialog") == page().sum("sipfront_dialogs_active"), "the rows of the calls that stand", 15, every=0.1)
+                self.assert_all_succeed(second.wait(), 600)
+        self.assert_no_dialog_left()
+        wait_for(lambda: rows("dialog") == 0 and page().sum("sipfront_journal_pending") == 0, "an empty table", 15, every=0.1)
+        wait_for(lambda: rows("acc") == 650, "a record of each call", 15, every=0.1)
 
     def test_management_lists_and_ends_calls(self):
         with self.callers(5, 8000, rate=5) as run:
@@ -113,7 +150,7 @@ class Sqlite(Replication):
 
 class MySql(Replication):
     engine = "mysql"
-    options = {"store": "mysql", "overlay": FAST + "[database]\nread_timeout = \"2s\"\nwrite_timeout = \"2s\"\n"}
+    options = MYSQL_LAB
 
     def test_rows_follow_calls(self):
         self.check_rows_follow_calls()

@@ -1,6 +1,9 @@
-"""Dialog stores at length: a database that stands still for half a minute, a Galera node that dies, a million rows. Usage: soak_store.py"""
+"""Dialog stores at length: a database that stands still, is slow or has a full disk, a Galera node that dies, a million rows. Usage: soak_store.py"""
 
 import signal
+import socket
+import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -30,6 +33,113 @@ class Stall(LabCase):
         self.assertLess(pending, 64e6)
         self.assert_no_dialog_left(40)
         wait_for(lambda: store.dialogs("mysql") == 0, "the store to catch up", 60, every=0.2)
+
+
+class Delay:
+    """A way to a Unix socket on which every request takes its time."""
+
+    def __init__(self, path: Path, target: Path, seconds: float):
+        self.target, self.seconds = target, seconds
+        self.server = socket.socket(socket.AF_UNIX)
+        path.unlink(missing_ok=True)
+        self.server.bind(str(path))
+        self.server.listen(16)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(str(self.target))
+            threading.Thread(target=self._forward, args=(client, server, self.seconds), daemon=True).start()
+            threading.Thread(target=self._forward, args=(server, client, 0), daemon=True).start()
+
+    @staticmethod
+    def _forward(source: socket.socket, sink: socket.socket, seconds: float):
+        # A request may come in several pieces of up to 1 MiB; what follows within the delay belongs to it.
+        try:
+            while data := source.recv(1 << 20):
+                time.sleep(seconds)
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for end in (source, sink):
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+            # The other one is the other thread's.
+            source.close()
+
+    def close(self):
+        self.server.close()
+
+
+class Slow(LabCase):
+    path = store.FOLDER / "slow.sock"
+    options = {"store": "mysql", "overlay": f'[database]\nsocket = "{path}"\n'}
+    rate, calls = 200, 4_000
+
+    def test_three_quarters_of_a_second_for_each_statement(self):
+        """Nothing fails, set-up takes no longer than with a quick database, and the table becomes the true set."""
+        delay = Delay(self.path, store.server.socket, 0.75)
+        self.addCleanup(delay.close)
+        before = page()
+        with sipp.Run("uac", f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=self.calls, rate=self.rate, hold_ms=5_000, timeout=90) as run, \
+                sipp.Run(scenario("caller_routes"), f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(3), calls=300, rate=50, hold_ms=60_000, timeout=120,
+                         port=5071) as standing:
+            self.assert_all_succeed(run.wait(), self.calls)
+            now = page()
+            self.assertLess(now.sum("sipfront_journal_pending_bytes"), 64e6)
+            self.assertLess(now.quantile("sipfront_invite_success_seconds", 0.99, before), 0.1)
+            wait_for(lambda: store.dialogs("mysql") == 300, "the calls that stand alone", 40, every=0.5)
+            print(f"lag p50 {page().quantile('sipfront_journal_lag_seconds', 0.5):.1f} s")
+            self.assert_all_succeed(standing.wait(), 300)
+        self.assert_no_dialog_left()
+        wait_for(lambda: store.dialogs("mysql") == 0, "an empty table", 60, every=0.5)
+
+
+class FullDisk(LabCase):
+    options = {"store": "mysql"}
+    folder = store.FOLDER / "small"
+
+    def test_no_room_for_the_table(self):
+        """The dialog table alone on a file system that fills up."""
+        self.folder.mkdir(exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "sipfront-small", str(self.folder)], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(self.folder)], check=True)
+        # Whose database has lost its table by then.
+        self.addCleanup(lab.down)
+        # Its mounts are those of its start.
+        store.server.process.stop(grace=20)
+        store.server.start()
+        made = store.server.sql("SHOW CREATE TABLE dialog", store.NAME, "--raw").split("\t", 1)[1].strip()
+        store.server.sql(f"DROP TABLE dialog; {made} DATA DIRECTORY='{self.folder}'", store.NAME)
+        self.assertTrue(list(self.folder.glob("*/dialog.ibd")))
+        filler = self.folder / "filler"
+        with sipp.Run("uac", f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=12_000, rate=400, hold_ms=12_000, timeout=120) as run:
+            wait_for(lambda: store.dialogs("mysql") > 100, "rows", 20, every=0.1)
+            with filler.open("wb", buffering=0) as file:
+                try:
+                    while True:
+                        file.write(bytes(4_096))
+                except OSError:
+                    pass
+            wait_for(lambda: page().sum("sipfront_journal_errors_total", kind="refused") > 0, "the table to be full", 40, every=0.2)
+            time.sleep(5)
+            pending = page().sum("sipfront_journal_pending")
+            filler.unlink()
+            self.assertGreater(pending, 0)
+            wait_for(lambda: page().sum("sipfront_journal_pending") < 200 and
+                     abs(store.dialogs("mysql") - page().sum("sipfront_dialogs_active")) < 200, "the table to have all calls", 40, every=0.2)
+            print(f"{pending:.0f} dialogs waited for room")
+            self.assert_all_succeed(run.wait(), 12_000)
+        self.assert_no_dialog_left()
+        wait_for(lambda: store.dialogs("mysql") == 0, "an empty table", 60, every=0.5)
 
 
 class Galera(LabCase):
