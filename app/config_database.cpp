@@ -47,11 +47,25 @@ void check_mysql(const ha::DatabaseConfig& d, Binding& out) {
         out.fail("database.password", "is given beside database.password_file", "keep one of them");
 }
 
+// Whoever names a server means it, and would look for the rows there.
+void check_no_server(const ha::DatabaseConfig& d, Binding& out) {
+    const ha::DatabaseConfig plain;
+    const char* key = d.hosts != plain.hosts                   ? "hosts"
+                      : d.socket != plain.socket               ? "socket"
+                      : d.password != plain.password           ? "password"
+                      : d.password_file != plain.password_file ? "password_file"
+                                                               : nullptr;
+    if (key != nullptr)
+        out.fail("database.engine", fmt::format("is \"sqlite\", a file, and database.{} is of a server", key),
+                 fmt::format("set it to \"mysql\", or leave database.{} out", key));
+}
+
 }  // namespace
 
 void check_database(const Config& c, Binding& out) {
     const auto& d = c.database;
     if (d.engine == ha::DatabaseEngine::mysql) check_mysql(d, out);
+    if (d.engine == ha::DatabaseEngine::sqlite) check_no_server(d, out);
     if (d.engine == ha::DatabaseEngine::sqlite && d.path.empty()) out.fail("database.path", "is empty", "give the file to keep");
     if (d.destinations != ha::DestinationSource::database) return;
     if (d.engine == ha::DatabaseEngine::none)

@@ -291,6 +291,9 @@ int start(const app::Config& config, const Invocation& invocation) {
     app::block_signals({SIGHUP, SIGTERM, SIGINT});
     auto status = core::log_open(log);
     if (status) {
+        status = ha::check_place(config.database);
+    }
+    if (status) {
         auto keys = load_keys(config);
         status = keys ? std::make_unique<Daemon>(config, invocation, std::move(*keys))->run() : core::Status{keys.error()};
     }

@@ -1,6 +1,12 @@
 #include "ha/database.hpp"
 
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include <unistd.h>
 
 #include "ha/cdr_table.hpp"
 #include "ha/mysql_connection.hpp"
@@ -28,6 +34,25 @@ DatabaseHost parse_database_host(const std::string& text) {
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), out.port);
     if (error != std::errc{} || end != rest.data() + rest.size() || out.port == 0) return {};
     return out;
+}
+
+core::Status check_place(const DatabaseConfig& config) {
+    if (config.engine != DatabaseEngine::sqlite) return core::Done{};
+    const std::filesystem::path file{config.path};
+    const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path{"."};
+    const auto failed = [&](const std::string& what, const std::string& why) {
+        return core::Error{
+            "database.path " + config.path + ": " + what + ": " + why +
+            "; let the daemon write there, give another database.path, or set database.engine to \"none\" to keep no dialogs"};
+    };
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) return failed("the directory cannot be made", error.message());
+    if (::access(folder.c_str(), W_OK | X_OK) != 0) return failed("the directory cannot be written to", std::strerror(errno));
+    if (std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error))
+        return failed("is no file", "something else is there");
+    if (::access(file.c_str(), R_OK | W_OK) != 0 && errno != ENOENT) return failed("cannot be written to", std::strerror(errno));
+    return core::Done{};
 }
 
 std::unique_ptr<SqlConnector> make_connector(const DatabaseConfig& config) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/result.hpp"
 #include "ha/cdr.hpp"
 #include "ha/dialog_store.hpp"
 #include "ha/sql.hpp"
@@ -17,7 +18,8 @@ enum class DatabaseEngine : std::uint8_t { none, sqlite, mysql };
 enum class DestinationSource : std::uint8_t { config, database };
 
 struct DatabaseConfig {
-    DatabaseEngine engine = DatabaseEngine::none;
+    // Of those that keep something, the one that needs no server.
+    DatabaseEngine engine = DatabaseEngine::sqlite;
     // SQLite.
     std::string path = "/var/lib/sipfront/sipfront.db";
     // MySQL, MariaDB and their clusters. Hosts are tried in their order, "10.77.0.120", "db1:3307", "[fd77::120]:3306".
@@ -42,6 +44,10 @@ struct DatabaseHost {
     std::uint16_t port = 3306;
 };
 DatabaseHost parse_database_host(const std::string& text);
+
+// Whether the place of an SQLite file can be written to, made if need be; the error says how to mend it. Of a server nothing is asked:
+// it may come later, a directory without permission does not.
+core::Status check_place(const DatabaseConfig& config);
 
 // Null if the engine is none. Nothing connects before it is used.
 std::unique_ptr<SqlConnector> make_connector(const DatabaseConfig& config);

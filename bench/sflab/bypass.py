@@ -104,6 +104,9 @@ class Proxy:
 [node]
 drain_timeout = "1s"
 
+[database]
+engine = "none"
+
 [data_plane]
 ports = ["{self.device}"]
 cores = [{self.core}]

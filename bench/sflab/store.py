@@ -21,7 +21,7 @@ def sqlite_file(node: str) -> Path:
 
 def config_text(node: str, engine: str) -> str:
     if not engine:
-        return ""
+        return '\n[database]\nengine = "none"\n'
     if engine == "sqlite":
         where = f'path = "{sqlite_file(node)}"'
     else:

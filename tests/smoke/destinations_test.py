@@ -47,7 +47,7 @@ class Mysql:
 
 class Sqlite:
     file = store.FOLDER / "classic.db"
-    config = f'engine = "sqlite"\npath = "{file}"\n'
+    config = f'engine = "sqlite"\npath = "{file}"\nsocket = ""\n'
 
     def remove(self):
         for file in store.FOLDER.glob(f"{self.file.name}*"):

@@ -64,7 +64,8 @@ TEST(SqliteStore, IsMadeByTheFactoryAndOutlivesItsProcess) {
     std::vector<DialogRow> seen;
     ASSERT_TRUE(again->read([&](DialogRow&& r) { return seen.push_back(std::move(r)), true; }));
     EXPECT_EQ(seen, rows);
-    EXPECT_EQ(make_dialog_store(DatabaseConfig{}), nullptr);
+    config.engine = DatabaseEngine::none;
+    EXPECT_EQ(make_dialog_store(config), nullptr);
 }
 
 TEST(SqliteStore, AnotherWriterIsWaitedForAndThenTriedAgain) {
@@ -91,6 +92,28 @@ TEST(SqliteStore, AFileThatCannotBeOpenedIsNamed) {
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().kind, StoreError::Kind::lost);
     EXPECT_THAT(done.error().text, ::testing::HasSubstr("/proc/sipfront/dialogs.db"));
+}
+
+TEST(SqliteStore, APlaceThatCannotBeWrittenToIsNamedBeforeTheStart) {
+    const SqliteBackend backend;
+    DatabaseConfig config;
+    EXPECT_EQ(config.engine, DatabaseEngine::sqlite) << "the default";
+    config.path = backend.path();
+    EXPECT_TRUE(check_place(config)) << "its directory is made";
+    EXPECT_TRUE(std::filesystem::is_directory(std::filesystem::path{config.path}.parent_path()));
+    EXPECT_FALSE(std::filesystem::exists(config.path));
+    config.path = "/proc/sipfront/dialogs.db";
+    auto s = check_place(config);
+    ASSERT_FALSE(s);
+    EXPECT_THAT(s.error().what,
+                ::testing::AllOf(::testing::HasSubstr("database.path /proc/sipfront/dialogs.db: the directory cannot be made"),
+                                 ::testing::HasSubstr("set database.engine to \"none\"")));
+    config.path = std::filesystem::path{backend.path()}.parent_path().string();
+    s = check_place(config);
+    ASSERT_FALSE(s);
+    EXPECT_THAT(s.error().what, ::testing::HasSubstr("is no file"));
+    config.engine = DatabaseEngine::mysql;
+    EXPECT_TRUE(check_place(config)) << "a server may come later";
 }
 
 TEST(SqliteStore, AFullFileIsRefusedUntilThereIsRoom) {
