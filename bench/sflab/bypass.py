@@ -152,10 +152,14 @@ destination = "sip:{address}"
 """
         return text
 
-    def start(self, daemon: Path):
+    def write_configs(self) -> list[Path]:
         files = [STATE / "sipfrontd.toml", STATE / "overlay.toml"]
         files[0].write_text(self.config_text())
         files[1].write_text("# What the user adds.\n" + self.overlay)
+        return files
+
+    def start(self, daemon: Path):
+        files = self.write_configs()
         command = ["ip", "netns", "exec", NAMESPACE, str(daemon), "--foreground", *(w for f in files for w in ("--config", str(f)))]
         with self.log.open("wb") as out:
             self.child = spawn(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)

@@ -3,9 +3,10 @@
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
-from . import bypass, limit, plan
+from . import bypass, limit, memif_store, plan
 from .bypass import STATE, Generator, Proxy
 from .shell import LabError
 
@@ -35,10 +36,14 @@ def parse(argv, doc: str):
     parser.add_argument("--copy", action="store_true", help="no zero copy on the proxy's side of the memif")
     parser.add_argument("--config", default="", metavar="FILE", help="TOML over the proxy's configuration")
     parser.add_argument("--with-limit", action="store_true", help="testpmd macswap on the same port before and after")
+    parser.add_argument("--store", action="store_true", help="dialogs in a MariaDB of its own (in memory), and the journal's lag; with --rate")
     parser.add_argument("--nice", type=int, default=0, metavar="N", help="nice value of what is measured, on a machine with other work (-20 to 0)")
     parser.add_argument("--json", default="", metavar="FILE")
     parser.add_argument("--plot", default="", metavar="FILE")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.store and not args.rate:
+        parser.error("--store goes with --rate")
+    return args
 
 
 def sipgen_options(args, load: list[str], result: Path) -> list[str]:
@@ -61,12 +66,16 @@ def load_options(args) -> list[str]:
     return next([f"--{k}", str(v)] for k, v in (("rate", args.rate), ("search", args.search), ("ramp", args.ramp)) if v)
 
 
-def drive(args, daemon: Path, sipgen: Path, pages: bypass.HugePages) -> tuple[int, str, dict]:
+def drive(args, daemon: Path, sipgen: Path, pages: bypass.HugePages,
+          store: memif_store.Store | None = None) -> tuple[int, str, dict]:
     pages.top_up()
     huge = pages.given
     result = STATE / "sipgen.json"
     proxy = Proxy(bypass.memif("client", zero_copy=huge and not args.copy), args.core, args.idle, highest(args), args.hold, huge,
                   Path(args.config).read_text() if args.config else "", HUGE_MB["sipfrontd"])
+    if store:
+        proxy.overlay += store.overlay
+        store.make_tables(daemon.with_name("sipfrontctl"), proxy.write_configs())
     generator = Generator(sipgen, *sipgen_options(args, load_options(args), result), *([] if huge else ["--no-huge"]), proxy=proxy)
     try:
         # The server side of a memif must be there first.
@@ -75,12 +84,15 @@ def drive(args, daemon: Path, sipgen: Path, pages: bypass.HugePages) -> tuple[in
         status, table = generator.wait(proxy.check)
         if status not in (0, 1):
             raise LabError("sipgen: " + "".join(generator.errors)[-1500:] + "\n" + "\n".join(proxy.log.read_text(errors="replace").splitlines()[-8:]))
+        if store:
+            store.settle(proxy)
     finally:
         generator.stop()
         proxy.stop()
     windows = [w.summary() for w in generator.windows if w.last]
     setup = {"idle": args.idle, "zero_copy": huge and not args.copy, "huge_pages": huge, "ring": 1 << args.ring, "core": args.core, "generator_core": args.generator_core}
-    return status, table, {"sipgen": bypass.load(result), "proxy": {"setup": setup, "windows": windows}}
+    journal = {"journal": store.summary(generator.windows[-1])} if store and windows else {}
+    return status, table, {"sipgen": bypass.load(result), "proxy": {"setup": setup, "windows": windows}, **journal}
 
 
 def proxy_table(report: dict) -> str:
@@ -150,20 +162,22 @@ def bars_table(reports: dict) -> str:
 def main(argv, doc: str) -> int:
     args = parse(argv, doc)
     bypass.priority, bypass.ring = args.nice, args.ring
-    daemon, sipgen = bypass.programs("sipfrontd", "sipgen")
+    daemon, sipgen, _ = bypass.programs("sipfrontd", "sipgen", "sipfrontctl")
     reports: dict[str, dict] = {}
     several, plot, worst = args.bars or args.half, args.plot, 0
-    with bypass.HugePages(sum(HUGE_MB.values()) + 32) as pages, bypass.place():
+    with bypass.HugePages(sum(HUGE_MB.values()) + 32) as pages, bypass.place(), (memif_store.Store() if args.store else nullcontext()) as store:
         def limits() -> list[dict]:
             return [limit.over_memif(sipgen, 600, 5, args.core, args.generator_core, pages)] if args.with_limit or args.bars else []
 
         before = limits()
         for name, of in stages(args, reports):
             of.plot = plot_of(plot, name) if plot and several else plot
-            status, table, reports[name] = drive(of, daemon, sipgen, pages)
+            status, table, reports[name] = drive(of, daemon, sipgen, pages, store)
             worst = max(worst, status)
             after = limits()
             text = table + proxy_table(reports[name])
+            if "journal" in reports[name]:
+                text += memif_store.table(reports[name]["journal"])
             if after:
                 reports[name]["limit"] = {"port": "memif", "runs": before + after}
                 text += limit_line(reports[name])

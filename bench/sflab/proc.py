@@ -101,6 +101,12 @@ def start(name: str, namespace: str, command: list[str], *, cwd: Path | None = N
     return process
 
 
+def resident(process: Process) -> int:
+    """Octets in memory, huge pages included."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if ":" in line)
+    return sum(int(fields[key].split()[0]) for key in ("VmRSS", "HugetlbPages")) * 1024
+
+
 _children: list[subprocess.Popen] = []  # reaped here, or by init when this program ends first
 
 

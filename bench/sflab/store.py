@@ -19,19 +19,21 @@ def sqlite_file(node: str) -> Path:
     return FOLDER / f"{node}.db"
 
 
+def mysql_config(socket: Path) -> str:
+    return f'''
+[database]
+engine = "mysql"
+socket = "{socket}"
+user = "root"
+name = "{NAME}"
+'''
+
+
 def config_text(node: str, engine: str) -> str:
     if not engine:
         return '\n[database]\nengine = "none"\n'
-    if engine == "sqlite":
-        where = f'path = "{sqlite_file(node)}"'
-    else:
-        where = f'socket = "{server.socket}"\nuser = "root"\nname = "{NAME}"'
-    return f'''
-[database]
-engine = "{engine}"
-{where}
-destination_cache = "{FOLDER}/{node}-destinations.json"
-'''
+    where = mysql_config(server.socket) if engine == "mysql" else f'\n[database]\nengine = "{engine}"\npath = "{sqlite_file(node)}"\n'
+    return f'{where}destination_cache = "{FOLDER}/{node}-destinations.json"\n'
 
 
 def up(engine: str):
@@ -43,9 +45,9 @@ def up(engine: str):
         server.sql(f"CREATE DATABASE {NAME}")
 
 
-def make_tables(sipfrontctl: Path, configs: list[Path]):
+def make_tables(sipfrontctl: Path, configs: list[Path], namespace: str = plan.node_namespace("lb1")):
     files = [argument for config in configs for argument in ("--config", str(config))]
-    done = subprocess.run(["ip", "netns", "exec", plan.node_namespace("lb1"), str(sipfrontctl), *files, "db", "create"], capture_output=True, text=True,
+    done = subprocess.run(["ip", "netns", "exec", namespace, str(sipfrontctl), *files, "db", "create"], capture_output=True, text=True,
                           timeout=60)
     if done.returncode != 0:
         raise LabError(f"sipfrontctl db create: {done.stdout}{done.stderr}")

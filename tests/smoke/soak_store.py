@@ -1,4 +1,5 @@
-"""Dialog stores at length: a database that stands still, is slow or has a full disk, a Galera node that dies, a million rows. Usage: soak_store.py"""
+"""Dialog stores at length: a database that stands still, is slow or has a full disk, a node killed under ten thousand calls, a Galera node that dies,
+a million rows. Usage: soak_store.py"""
 
 import signal
 import socket
@@ -21,15 +22,22 @@ class Stall(LabCase):
         """Nothing fails, memory is bounded, and the store catches up."""
         database = store.server.process
         calls = self.rate * self.seconds
+
+        def setup_ms(since) -> str:
+            return " and ".join(f"p{q * 100:g} <= {1e3 * page().quantile('sipfront_invite_success_seconds', q, since):g} ms" for q in (0.5, 0.99))
+
         with sipp.Run("uac", f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=calls, rate=self.rate, hold_ms=3_000,
                       timeout=self.seconds + 60) as run:
+            started = page()
             wait_for(lambda: run.count().placed > 10 * self.rate, "calls", 60)
+            before = setup_ms(started)
             database.send(signal.SIGSTOP)
+            stopped = page()
             time.sleep(30)
-            pending = page().sum("sipfront_journal_pending_bytes")
+            during, pending = setup_ms(stopped), page().sum("sipfront_journal_pending_bytes")
             database.send(signal.SIGCONT)
             self.assert_all_succeed(run.wait(), calls)
-        print(f"{pending / 1e6:.1f} MB waited")
+        print(f"{pending / 1e6:.1f} MB waited; calls set up in {before} before, {during} meanwhile")
         self.assertLess(pending, 64e6)
         self.assert_no_dialog_left(40)
         wait_for(lambda: store.dialogs("mysql") == 0, "the store to catch up", 60, every=0.2)
@@ -142,6 +150,29 @@ class FullDisk(LabCase):
         wait_for(lambda: store.dialogs("mysql") == 0, "an empty table", 60, every=0.5)
 
 
+class Held(LabCase):
+    options = {"store": "mysql"}
+    calls = 10_000
+
+    def test_a_node_killed_under_ten_thousand_calls(self):
+        """Every one of them ends with a 200 to its BYE, and the loads are right as soon as the rows are read."""
+        with sipp.Run(scenario("caller_routes"), f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=self.calls, rate=500, hold_ms=50_000,
+                      timeout=150) as run:
+            wait_for(lambda: page().sum("sipfront_dialogs_active") == self.calls and page().sum("sipfront_dialogs_early") == 0, "the calls to stand", 45,
+                     every=0.2)
+            wait_for(lambda: store.dialogs("mysql") == self.calls, "their rows", 20, every=0.2)
+            proc.find("lb1").kill()
+            lab.start("lb1")
+            wait_for(lambda: page().sum("sipfront_recovery_done") == 1, "the end of recovery", 30, every=0.1)
+            now = page()
+            print(f"{now.sum('sipfront_recovery_rows_total', what='brought'):.0f} dialogs in {now.sum('sipfront_recovery_seconds'):.2f} s")
+            self.assertEqual(now.sum("sipfront_dialogs_active"), self.calls)
+            self.assertEqual(now.sum("sipfront_destination_load"), self.calls)
+            self.assert_all_succeed(run.wait(), self.calls)
+        self.assert_no_dialog_left()
+        wait_for(lambda: store.dialogs("mysql") == 0, "an empty table", 30, every=0.2)
+
+
 class Galera(LabCase):
     """The nodes of the cluster die one after the other; what the others have is complete."""
 
@@ -178,6 +209,7 @@ class Million(LabCase):
     rows = 1_000_000
 
     def test_rows_come_back_while_calls_are_served(self):
+        empty = proc.resident(proc.find("lb1"))
         proc.find("lb1").stop(grace=10)
         store.server.sql(f"""INSERT INTO dialog (dlg_id, callid, from_uri, from_tag, to_uri, to_tag, caller_cseq, callee_cseq, caller_route_set, callee_route_set,
             caller_contact, callee_contact, caller_sock, callee_sock, state, start_time, timeout, sf_destination, sf_group, sf_resource, sf_node, sf_epoch,
@@ -190,7 +222,8 @@ class Million(LabCase):
         with sipp.Run("uac", f"{plan.VIP}:{plan.SIP_PORT}", source=plan.v4(2), calls=15_000, rate=500, hold_ms=1_000, timeout=120) as run:
             wait_for(lambda: page().sum("sipfront_recovery_done") == 1, "recovery", 180, every=0.5)
             now = page()
-            print(f"{now.sum('sipfront_recovery_rows_total', what='brought'):.0f} dialogs in {now.sum('sipfront_recovery_seconds'):.1f} s")
+            print(f"{now.sum('sipfront_recovery_rows_total', what='brought'):.0f} dialogs in {now.sum('sipfront_recovery_seconds'):.1f} s; "
+                  f"{(proc.resident(proc.find('lb1')) - empty) / self.rows:.0f} octets a dialog")
             self.assertEqual(now.sum("sipfront_recovery_rows_total", what="brought"), self.rows)
             self.assert_all_succeed(run.wait(), 15_000)
         wait_for(lambda: page().sum("sipfront_dialogs_active") == self.rows, "the stored calls alone", 40, every=0.2)

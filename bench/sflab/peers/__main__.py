@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import build, lab, limit, memory, proc
 from ..memif import FORWARDS_A_CALL
 from ..shell import LabError, run
-from . import cpu, generator, mariadb, measure, net, plan, table
+from . import cpu, generator, mariadb, measure, net, plan, stall, table
 from .kamailio import Kamailio
 from .memif import Memif
 from .sipfront import PORTS, Sipfront
@@ -30,6 +30,8 @@ def arguments():
     parser.add_argument("--no-memif", dest="memif", action="store_false", help="leave out sipfront over a memif (five minutes a round)")
     parser.add_argument("--with-limit", action="store_true", help="testpmd macswap on sipfront's ports in every round, and its share of that")
     parser.add_argument("--no-memory", dest="memory", action="store_false", help="leave out the held dialogs (two minutes a peer)")
+    parser.add_argument("--stall", type=float, metavar="S", help="instead: Kamailio and sipfront with their dialogs in MariaDB, which stands still "
+                        "for so long under --rate calls a second")
     parser.add_argument("--json", metavar="FILE", help="everything measured, every round")
     args = parser.parse_args()
     args.ports = [port for port in args.ports.split(",") if port]
@@ -37,6 +39,8 @@ def arguments():
         parser.error(f"no port {', '.join(sorted(unknown))}: {', '.join(PORTS)}")
     if not 1 <= args.rounds <= 50 or not 3 <= args.seconds <= 600 or not 1 <= args.children <= 64 or not 100 <= args.rate <= 1_000_000:
         parser.error("--rounds takes 1 to 50, --seconds 3 to 600, --children 1 to 64, --rate 100 to 1,000,000")
+    if args.stall is not None and not 1 <= args.stall <= 300:
+        parser.error("--stall takes 1 to 300")
     return args
 
 
@@ -47,6 +51,8 @@ def settings(args) -> measure.Settings:
 
 
 def peers(args, cpus: plan.Cpus, daemon: str) -> list:
+    if args.stall:
+        return [Kamailio(cpus, args.children, database=True), Sipfront(cpus, daemon, database=True)]
     found = [Kamailio(cpus, args.children)]
     found += [Sipfront(cpus, daemon, port) for port in args.ports]
     if args.memif:
@@ -144,12 +150,19 @@ def main() -> int:
         plan.STATE.mkdir(parents=True)
         try:
             net.tune()
-            compare(measure.Bench(program, cpus, chosen), contestants, args, results)
+            bench = measure.Bench(program, cpus, chosen)
+            if args.stall:
+                results = stall.run(bench, contestants, args)
+            else:
+                compare(bench, contestants, args, results)
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             clean()
-    report(results, contestants, args, chosen, started)
+    if args.stall:
+        stall.report(results, contestants, args)
+    else:
+        report(results, contestants, args, chosen, started)
     return 0
 
 

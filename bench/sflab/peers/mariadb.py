@@ -14,6 +14,10 @@ SOCKET = _server.socket
 DATABASE = "kamailio"
 
 
+def server() -> Server:
+    return _server
+
+
 def running(cpu: int) -> proc.Process:
     """The server, started if it is not up: once for the whole comparison."""
     return _server.process or _start(cpu)

@@ -85,7 +85,7 @@ class Bench:
         self._softirq = cpu.softirq_threads()
 
     @contextmanager
-    def _loaded(self, peer, **options):
+    def loaded(self, peer, **options):
         """The peer started anew, and the generator's run against it."""
         options |= {"program": self.program, "cpu": self.cpus.generator, "max_failed": self._settings.max_failed}
         if isinstance(peer, Memif):
@@ -100,7 +100,7 @@ class Bench:
         s = self._settings
         search, bound = Search(s.lowest, peer.highest, s.precision, guess), "peer"
         while search.next:
-            with self._loaded(peer, rate=search.next, seconds=s.seconds, warm_up=s.warm_up) as run:
+            with self.loaded(peer, rate=search.next, seconds=s.seconds, warm_up=s.warm_up) as run:
                 report = run.result()
             if not report["passed"]:
                 # The last to fail is the lowest to fail.
@@ -111,7 +111,7 @@ class Bench:
     def steady(self, peer, rate: float) -> dict:
         """CPU per call and latency at a fixed rate."""
         s = self._settings
-        with self._loaded(peer, rate=rate, seconds=s.seconds, warm_up=s.warm_up) as run:
+        with self.loaded(peer, rate=rate, seconds=s.seconds, warm_up=s.warm_up) as run:
             # A second inside both ends of the measured time.
             time.sleep(s.warm_up + 1)
             first = self._sample(peer)
@@ -152,7 +152,7 @@ class Bench:
         """
         rate = peer.memory_rate
         seconds = peer.linger + self._settings.held / rate
-        with self._loaded(peer, rate=rate, seconds=seconds + 2, hold=seconds + 60):
+        with self.loaded(peer, rate=rate, seconds=seconds + 2, hold=seconds + 60):
             time.sleep(peer.linger)
             dialogs, used = peer.dialogs(), peer.memory()
             time.sleep(seconds - peer.linger)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from .. import memory, metrics, proc
+from .. import memory, metrics, proc, store
 from ..shell import LabError
-from . import net, plan
+from . import mariadb, net, plan
 
 _METRICS_PORT = 9090
 # Ring of an AF_PACKET port: 4096 frames, so that a burst waits as it may in a socket's buffer.
@@ -16,9 +16,11 @@ class Sipfront:
     highest = 60_000           # calls a second that are tried
     _seen_from = plan.LOAD     # namespace from which the metrics are read
 
-    def __init__(self, cpus: plan.Cpus, daemon: str, port: str = "af_packet"):
+    def __init__(self, cpus: plan.Cpus, daemon: str, port: str = "af_packet", database: bool = False):
         self.name, self.label = f"sipfront-{port}", f"sipfront, {port.upper()}"
-        self._cpus, self._daemon, self.port = cpus, daemon, port
+        if database:
+            self.name, self.label = "sipfront+db", "sipfront + MariaDB"
+        self._cpus, self._daemon, self.port, self._database = cpus, daemon, port, database
         self.memory_rate = 1_000  # calls a second that it takes with ease
         self.linger = 40       # seconds after which no transaction lingers any more: 32 s of RFC 3261 and RFC 6026
         self._process: proc.Process | None = None
@@ -27,7 +29,12 @@ class Sipfront:
         net.add()
         net.give_to_dpdk()
         memory.clean("peer")
-        return self._launch(PORTS[self.port], memory.reserve(1))
+        return self._launch(PORTS[self.port], memory.reserve(1), self._database_config() if self._database else "")
+
+    def _database_config(self) -> str:
+        mariadb.running(self._cpus.database)
+        mariadb.server().sql(f"DROP DATABASE IF EXISTS {store.NAME}; CREATE DATABASE {store.NAME}")
+        return store.mysql_config(mariadb.SOCKET)
 
     def _launch(self, device: str, huge: bool, more: str = "") -> proc.Process:
         overlay = plan.STATE / "sipfront.toml"
@@ -40,6 +47,8 @@ file_prefix = "{memory.file_prefix("peer")}"
 [admin]
 socket = "{plan.STATE}/sipfront.sock"
 """)
+        if self._database:
+            store.make_tables(Path(self._daemon).with_name("sipfrontctl"), [plan.CONFIGS / "sipfront.toml", overlay], plan.PROXY)
         # The other threads share the worker's CPU, as all of Kamailio's processes share one.
         command = plan.on_cpu(self._cpus.proxy, self._daemon, "--config", str(plan.CONFIGS / "sipfront.toml"), "--config", str(overlay))
         self._process = proc.start("sipfront", plan.PROXY, command)
@@ -57,8 +66,7 @@ socket = "{plan.STATE}/sipfront.sock"
 
     def memory(self) -> int:
         """Bytes resident, huge pages included."""
-        fields = dict(line.split(":", 1) for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines() if ":" in line)
-        return sum(int(fields[key].split()[0]) for key in ("VmRSS", "HugetlbPages")) * 1024
+        return proc.resident(self._process)
 
     def dialogs(self) -> int:
         return int(self._page().sum("sipfront_dialogs_active"))
