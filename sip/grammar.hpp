@@ -21,6 +21,7 @@ enum : std::uint16_t {
     delimiter = 128,  // where structure may change: scan::Marks
     breaker = 256,    // of those, what ends a URI or a bare display name: controls SP " < >
     unescaped = 512,  // of a token, what a URI parameter shows as it is: not % and `
+    no_uri = 1024,    // what no URI has: a breaker or DEL
 };
 
 namespace detail {
@@ -42,8 +43,9 @@ constexpr std::array<std::uint16_t, 256> make_classes() {
     add("+", scheme);
     add(" \t\r\n", lws);
     add(" \"(,:;<=>", delimiter);
-    add(" <>\"", breaker);
-    for (std::size_t c = 0; c < 0x20; ++c) t[c] = static_cast<std::uint16_t>(t[c] | delimiter | breaker);
+    add(" <>\"", breaker | no_uri);
+    add("\x7f", no_uri);
+    for (std::size_t c = 0; c < 0x20; ++c) t[c] = static_cast<std::uint16_t>(t[c] | delimiter | breaker | no_uri);
     return t;
 }
 inline constexpr auto classes = make_classes();
@@ -52,7 +54,7 @@ inline constexpr auto classes = make_classes();
 constexpr bool is(char c, int classes) noexcept { return (detail::classes[static_cast<unsigned char>(c)] & classes) != 0; }
 constexpr bool is_lws(char c) noexcept { return is(c, lws); }
 constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
-constexpr bool breaks_uri(char c) noexcept { return is(c, breaker) || c == 0x7f; }
+constexpr bool breaks_uri(char c) noexcept { return is(c, no_uri); }
 constexpr bool all(std::string_view s, int classes) noexcept {
     for (const char c : s)
         if (!is(c, classes)) return false;
@@ -124,9 +126,8 @@ template <Literal L>
 
 // Unsigned decimal, digits only. nullopt: empty, another octet, or above `max`.
 constexpr std::optional<std::uint32_t> decimal(std::string_view s, std::uint32_t max) noexcept {
-    if (s.empty()) return std::nullopt;
     while (s.size() > 10 && s.front() == '0') s.remove_prefix(1);
-    if (s.size() > 10) return std::nullopt;
+    if (s.empty() || s.size() > 10) return std::nullopt;
     std::uint64_t n = 0;
     for (const char c : s) {
         const auto value = static_cast<std::uint32_t>(static_cast<unsigned char>(c)) - '0';

@@ -85,39 +85,56 @@ constexpr std::array<Compact, 19> compact_names = {{
     {'y', HeaderId::identity},
 }};
 
+// CRC-32C, as the machine's instruction has it.
+constexpr std::uint32_t crc32(std::uint32_t crc, std::uint32_t text) {
+    crc ^= text;
+    for (int i = 0; i < 32; ++i) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0x82f63b78U : 0);
+    return crc;
+}
+
+// One that reads `name`, of up to quick_longest octets, and ": ".
+constexpr Entry quick_entry(HeaderId id, std::string_view name) {
+    Entry e;
+    const auto length = static_cast<std::uint16_t>(name.size());
+    for (std::size_t o = 0; o < name.size() + 2; ++o) {
+        const char octet = o < name.size() ? name[o] : o == name.size() ? ':' : ' ';
+        e.want[o] = static_cast<std::uint8_t>(octet);
+        e.care[o] = grammar::is(octet, grammar::alpha) ? 0xdf : 0xff;  // but for the case of letters
+    }
+    e.form.line = {0, 1};
+    e.form.value = {static_cast<std::uint16_t>(length + 2), static_cast<std::uint16_t>(-(length + 3))};
+    e.form.name_length = length;
+    e.form.id = id;
+    e.mark = bit(id);
+    return e;
+}
+
 constexpr Table make_table() {
     Table t;
-    t.entries[0].length = 0xffff;
-    t.entries[0].want.fill('\n');  // no line begins with it
-    t.entries[0].care.fill(0xff);
-    const auto put = [&t](std::uint16_t& slot, std::size_t entry) {
-        t.collides = t.collides || slot != 0;
-        slot = static_cast<std::uint16_t>(entry * sizeof(Entry));
-    };
+    for (auto& e : t.quick) {
+        e.want.fill('\n');
+        e.care.fill(0xff);
+    }
+    t.slots.fill(HeaderId::other);
     for (std::size_t i = 0; i < long_names.size(); ++i) {
         const auto name = long_names[i];
-        auto& e = t.entries[i + 1];
-        e.length = static_cast<std::uint16_t>(name.size());
-        e.id = static_cast<HeaderId>(i);
-        e.mark = bit(e.id);
-        const auto length = static_cast<std::uint32_t>(name.size());
-        e.value = length + 2 - ((length + 3) << 16);
-        const auto octet = [name](std::size_t o) { return o < name.size() ? name[o] : o == name.size() ? ':' : ' '; };
-        for (std::size_t o = 0; o < std::min(name.size() + 2, window); ++o) {
-            e.want[o] = static_cast<std::uint8_t>(octet(o));
-            e.care[o] = grammar::is(octet(o), grammar::alpha) ? 0xdf : 0xff;  // but for the case of letters
-        }
-        put(t.slots[slot_of(name.size(), name.front(), name.back())], i + 1);
+        const auto id = static_cast<HeaderId>(i);
+        auto& slot = t.slots[slot_of(name.size(), name.front(), name.back())];
+        t.collides = t.collides || slot != HeaderId::other;
+        slot = id;
         if (name.size() > quick_longest) continue;
+        const auto made = quick_entry(id, name);
         std::uint32_t start = 0;
-        for (std::size_t o = 0; o < 4; ++o) start |= std::uint32_t{static_cast<std::uint8_t>(octet(o))} << 8 * o;
-        put(t.quick_slots[quick_slot_of(start, length)], i + 1);
+        for (unsigned o = 0; o < 4; ++o) start |= std::uint32_t{made.want[o]} << 8 * o;
+        auto& e = t.quick[(crc32(quick_seed(1U << name.size()), quick_text(start)) & quick_mask) / sizeof(Entry)];
+        t.collides = t.collides || e.mark != 0;
+        e = made;
     }
     t.compact.fill(HeaderId::other);
     for (const auto& c : compact_names) t.compact[static_cast<std::size_t>(c.letter & 31)] = c.id;
     return t;
 }
-static_assert(!make_table().collides, "slot_of or quick_slot_of needs other factors");
+static_assert(!make_table().collides, "slot_of or quick_seed needs other factors");
 
 }  // namespace
 
@@ -125,8 +142,8 @@ constinit const Table table = make_table();
 
 HeaderId find(const char* p, std::size_t length) noexcept {
     if (length < 2) return length == 1 && grammar::is(*p, grammar::alpha) ? table.compact[*p & 31] : HeaderId::other;
-    const auto& e = candidate(p, length);
-    return e.length == length && iequals({p, length}, long_names[static_cast<std::size_t>(e.id)]) ? e.id : HeaderId::other;
+    const auto id = table.slots[slot_of(length, *p, *(p + length - 1))];
+    return id != HeaderId::other && iequals({p, length}, long_names[static_cast<std::size_t>(id)]) ? id : HeaderId::other;
 }
 
 }  // namespace names

@@ -1,5 +1,5 @@
-// Header field names to ids without a loop over octets: a collision-free table over length, first and last letter, then one
-// masked comparison of sixteen octets. RFC 3261 §7.3.1, §7.3.3; compact forms of the IANA registry.
+// Header field names to ids without a loop over octets: a collision-free table of those short enough for one masked comparison of
+// sixteen octets, and one of all over length, first and last letter. RFC 3261 §7.3.1, §7.3.3; compact forms of the IANA registry.
 #pragma once
 
 #include <array>
@@ -7,7 +7,7 @@
 #include <cstring>
 #include <string_view>
 
-#include <smmintrin.h>
+#include <nmmintrin.h>
 
 #include "sip/grammar.hpp"
 #include "sip/message.hpp"
@@ -20,11 +20,10 @@ inline constexpr std::size_t window = 16, quick_longest = window - 2;
 struct alignas(64) Entry {
     // Of "name: ", and which of their bits decide.
     alignas(window) std::array<std::uint8_t, window> want{}, care{};
-    // What turns the offset and length of a line, without its LF, into the value's: one SP before it, CR LF behind.
-    std::uint32_t value = 0;
-    std::uint16_t length = 0;
-    HeaderId id = HeaderId::other;
-    std::uint64_t mark = 0;  // bit(id)
+    // What its header field is, once each of the two slices is added where the line lies: its offset and its length without the LF.
+    // The value has one SP before it and CR LF behind.
+    Header form;
+    std::uint64_t mark = 0;  // bit(form.id)
 };
 
 // Of names of two octets or more. The low five bits of a letter are the same in either case.
@@ -32,16 +31,16 @@ constexpr std::size_t slot_of(std::size_t length, char first, char last) noexcep
     const auto f = static_cast<unsigned>(first) & 31, l = static_cast<unsigned>(last) & 31;
     return (f + 8 * (f + l + length)) & 255;
 }
-// Of names of up to `quick_longest` octets; `start`: the line's first four octets.
-constexpr std::size_t quick_slot_of(std::uint32_t start, std::uint32_t length) noexcept {
-    return ((start | 0x20202020U) + length) * 0x5266ac89U >> 25;
-}
+
+// Of names of up to `quick_longest` octets: a checksum, which is one instruction, over the line's first four octets (with the case
+// bit set) and the place of its first colon as a single bit. It is the entry's offset in octets.
+constexpr std::uint32_t quick_slots = 256, quick_mask = (quick_slots - 1) * sizeof(Entry);
+constexpr std::uint32_t quick_seed(std::uint32_t colons) noexcept { return (colons & (0U - colons)) << 3; }
+constexpr std::uint32_t quick_text(std::uint32_t start) noexcept { return start | 0x20202020U; }
 
 struct Table {
-    // The entry's offset in octets; 0: the one that matches nothing.
-    std::array<std::uint16_t, 256> slots{};
-    std::array<std::uint16_t, 128> quick_slots{};
-    std::array<Entry, static_cast<std::size_t>(HeaderId::count_) + 1> entries{};
+    std::array<Entry, quick_slots> quick{};  // an empty one is of nothing that a line begins with
+    std::array<HeaderId, 256> slots{};
     std::array<HeaderId, 32> compact{};  // by the letter's low five bits
     bool collides = false;
 };
@@ -50,17 +49,12 @@ extern const Table table;
 // Any name, wherever it lies.
 HeaderId find(const char* p, std::size_t length) noexcept;
 
-// The one entry that a name of two octets or more can match; its length is to be compared first.
-[[gnu::always_inline]] inline const Entry& candidate(const char* p, std::size_t length) noexcept {
-    const auto* const entries = reinterpret_cast<const char*>(table.entries.data());
-    return *reinterpret_cast<const Entry*>(entries + table.slots[slot_of(length, *p, *(p + length - 1))]);
-}
-// The one entry that a line can begin with; `length`: where its first colon is.
-[[gnu::always_inline]] inline const Entry& quick_candidate(const char* line, std::uint32_t length) noexcept {
+// The one entry that a line can begin with; `colons`: which of its first sixteen octets are colons.
+[[gnu::always_inline]] inline const Entry& quick_candidate(const char* line, std::uint32_t colons) noexcept {
     std::uint32_t start;
     std::memcpy(&start, line, sizeof start);
-    return *reinterpret_cast<const Entry*>(reinterpret_cast<const char*>(table.entries.data()) +
-                                           table.quick_slots[quick_slot_of(start, length)]);
+    const auto offset = _mm_crc32_u32(quick_seed(colons), quick_text(start)) & quick_mask;
+    return *reinterpret_cast<const Entry*>(reinterpret_cast<const char*>(table.quick.data()) + offset);
 }
 // Whether these sixteen octets at a line's start are the entry's name, if it is a quick one, and ": ".
 [[gnu::always_inline]] inline bool reads(__m128i line, const Entry& e) noexcept {

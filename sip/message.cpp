@@ -1,6 +1,7 @@
 #include "sip/message.hpp"
 
 #include "sip/grammar.hpp"
+#include "sip/method_of.hpp"
 #include "sip/uri.hpp"
 
 namespace sipfront::sip {
@@ -47,35 +48,7 @@ std::string_view name(ParseError e) noexcept {
     return i < error_names.size() ? error_names[i] : "unknown";
 }
 
-Method parse_method(std::string_view token) noexcept {
-    using grammar::reads;
-    const auto* p = token.data();
-    switch (token.size()) {
-        case 3:
-            return reads<"ACK">(p) ? Method::ack : reads<"BYE">(p) ? Method::bye : Method::unknown;
-        case 4:
-            return reads<"INFO">(p) ? Method::info : Method::unknown;
-        case 5:
-            return reads<"PRACK">(p) ? Method::prack : reads<"REFER">(p) ? Method::refer : Method::unknown;
-        case 6:
-            return reads<"INVITE">(p)   ? Method::invite
-                   : reads<"CANCEL">(p) ? Method::cancel
-                   : reads<"UPDATE">(p) ? Method::update
-                   : reads<"NOTIFY">(p) ? Method::notify
-                                        : Method::unknown;
-        case 7:
-            return reads<"OPTIONS">(p)   ? Method::options
-                   : reads<"MESSAGE">(p) ? Method::message
-                   : reads<"PUBLISH">(p) ? Method::publish
-                                         : Method::unknown;
-        case 8:
-            return reads<"REGISTER">(p) ? Method::register_ : Method::unknown;
-        case 9:
-            return reads<"SUBSCRIBE">(p) ? Method::subscribe : Method::unknown;
-        default:
-            return Method::unknown;
-    }
-}
+Method parse_method(std::string_view token) noexcept { return method_of(token); }
 
 const Header* Message::find(std::string_view long_name, const Header* after) const noexcept {
     const auto id = parse_header_name(long_name);

@@ -204,9 +204,9 @@ std::size_t call_id_scalar(const char* data, std::size_t size) noexcept {
     return found;
 }
 
-constexpr Kernel scalar_kernel{newlines_scalar, delimiters_scalar, call_id_scalar, false};
-constexpr Kernel sse_kernel{newlines_sse, delimiters_sse, call_id_sse};
-constexpr Kernel avx2_kernel{newlines_avx2, delimiters_avx2, call_id_avx2};
+constexpr Kernel scalar_kernel{newlines_scalar, delimiters_scalar, call_id_scalar, Isa::scalar};
+constexpr Kernel sse_kernel{newlines_sse, delimiters_sse, call_id_sse, Isa::sse};
+constexpr Kernel avx2_kernel{newlines_avx2, delimiters_avx2, call_id_avx2, Isa::avx2};
 
 }  // namespace
 
@@ -216,7 +216,7 @@ bool supported(Isa isa) noexcept {
     __builtin_cpu_init();
     switch (isa) {
         case Isa::avx2:
-            return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("bmi") != 0;
+            return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("bmi") != 0 && __builtin_cpu_supports("bmi2") != 0;
         case Isa::sse:
             return __builtin_cpu_supports("ssse3") != 0;
         case Isa::scalar:

@@ -1,6 +1,6 @@
 // The vectorised look at a message: where its lines end, 64 octets at a time. Three implementations with identical results; the
-// widest one that the machine has is chosen at start-up. With `scalar` the parser takes no short cut either: it is the twin that
-// all others are compared with.
+// widest one that the machine has is chosen at start-up, for the parser too (octet_class.hpp). With `scalar` that takes no short
+// cut either: it is the twin that all others are compared with.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +20,8 @@ inline constexpr std::size_t block = 64;
 inline constexpr std::size_t longest = 65536;
 constexpr std::size_t words_of(std::size_t size) noexcept { return size / block + 2; }
 
+enum class Isa : std::uint8_t { scalar, sse, avx2 };  // sse: SSSE3; avx2: and BMI2
+
 struct Kernel {
     // Where the LFs are: bit i % 64 of out[i / 64] is octet i. Writes words_of(size) words, the last of them all ones. Never reads
     // beyond `size`.
@@ -29,10 +31,8 @@ struct Kernel {
     void (*find_delimiters)(const char* data, std::size_t size, std::size_t first, std::size_t last, std::uint64_t* out) noexcept;
     // Offset of the Call-ID header line (long or compact name); `size` when none comes before the empty line.
     std::size_t (*find_call_id_line)(const char* data, std::size_t size) noexcept;
-    bool short_cuts = true;
+    Isa isa;
 };
-
-enum class Isa : std::uint8_t { scalar, sse, avx2 };
 
 // Set before main() and constant from then on.
 extern constinit const Kernel* active;

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "sip/octet_class.hpp"
 #include "sip/params.hpp"
 #include "sip/scan.hpp"
 #include "sip/uri.hpp"
@@ -212,13 +213,33 @@ template <class Source>
     return true;
 }
 
+std::int64_t odd_number(std::string_view digits, std::uint32_t max) noexcept;
+
+// More digits may stand for more than 32 bits.
+inline constexpr std::ptrdiff_t most_digits = 9;
+
+// Behind the digits at `at`, which something else ends.
+[[gnu::always_inline]] inline const char* read_digits(const char* at, std::uint32_t& number) noexcept {
+    for (std::uint32_t digit; (digit = static_cast<std::uint32_t>(static_cast<unsigned char>(*at)) - '0') <= 9; ++at)
+        number = number * 10 + digit;
+    return at;
+}
+// As grammar::decimal, of a value that no digit follows. Negative: none.
+[[gnu::always_inline]] inline std::int64_t read_number(const char* from, const char* end, std::uint32_t max) noexcept {
+    std::uint32_t number = 0;
+    if (read_digits(from, number) != end || end == from || end - from > most_digits || number > max) [[unlikely]]
+        return odd_number({from, end}, max);
+    return number;
+}
+
 // The usual forms from delimiter to delimiter. Each says nothing about a value that it does not take: the readers above judge
-// it. Sixteen octets are readable at any place of the value, which is a message's: what stands at `end` is a delimiter, and no
-// other than white space.
+// it. Octets::step octets are readable at any place of the value and behind it; the value is a message's: what stands at `end` is
+// a delimiter, and no other than white space.
 namespace plain {
 
 // `SIP/2.0/UDP host[:port]` with branch, rport and received, in any order and without white space.
-[[gnu::always_inline]] inline bool via(const char* t, scan::Marks marks, std::size_t from, std::size_t end, TopVia& via) noexcept {
+template <class Delimiters>
+[[gnu::always_inline]] inline bool via(const char* t, Delimiters marks, std::size_t from, std::size_t end, TopVia& via) noexcept {
     if (end - from < 16 || !grammar::spells<"sip/2.0/udp ">(t + from)) return false;
     auto at = from + 12;
     auto stop = marks.next(at);
@@ -228,9 +249,9 @@ namespace plain {
     if (t[stop] == ':') {
         at = stop + 1;
         stop = marks.next(at);
-        const auto port = grammar::decimal({t + at, stop - at}, 65535);
-        if (!port || *port == 0) return false;
-        via.port = static_cast<std::uint16_t>(*port);
+        const auto port = read_number(t + at, t + stop, 65535);
+        if (port <= 0) return false;
+        via.port = static_cast<std::uint16_t>(port);
         Text::store(via.port_text, at, stop - at);
     }
     while (t[stop] == ';') {
@@ -264,22 +285,23 @@ namespace plain {
 }
 
 // `<sip:...>` or `"name" <sip:...>`, with no parameter or with a tag alone.
-[[gnu::always_inline]] inline bool party(const char* t, scan::Marks marks, std::size_t from, std::size_t end, Party& party) noexcept {
+template <class Octets>
+[[gnu::always_inline]] inline bool party(const char* t, std::size_t from, std::size_t end, Party& party) noexcept {
+    const Stops<Octets, grammar::no_uri> breakers{t};
     auto open = from;
     if (t[from] == '"') {
-        auto close = marks.next(from + 1);
-        while (close < end && t[close] != '"') close = marks.next(close + 1);
-        if (close + 2 >= end || t[close - 1] == '\\' || t[close + 1] != ' ') return false;
+        auto close = breakers.next(from + 1);
+        while (t[close] == ' ' && close < end) close = breakers.next(close + 1);
+        if (t[close] != '"' || t[close - 1] == '\\' || t[close + 1] != ' ') return false;
         open = close + 2;
     }
-    if (open + 6 > end || t[open] != '<' || !grammar::spells<"sip:">(t + open + 1)) return false;
+    if (t[open] != '<' || !grammar::spells<"sip:">(t + open + 1)) return false;
     const auto uri = open + 1;
-    auto close = marks.next(uri + 4);
-    while (close < end && !grammar::is(t[close], grammar::breaker)) close = marks.next(close + 1);
+    const auto close = breakers.next(uri + 4);
     if (t[close] != '>' || close == uri + 4) return false;
     if (close + 1 != end) {
         const auto tag = close + 6;
-        if (tag >= end || !grammar::spells<";tag=">(t + close + 1) || marks.next(tag) != end) return false;
+        if (!grammar::spells<";tag=">(t + close + 1) || tag == end || Stops<Octets, grammar::delimiter>{t}.next(tag) != end) return false;
         Text::store(party.tag, tag, end - tag);
     }
     Text::store(party.uri, uri, close - uri);

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include <smmintrin.h>
-
 #include "sip/grammar.hpp"
+#include "sip/octet_class.hpp"
 #include "sip/scan.hpp"
 #include "sip/typed_headers.hpp"
 
@@ -80,19 +79,9 @@ std::size_t value_end(std::string_view text) noexcept {
 bool breaks_uri(std::string_view text) noexcept {
     const auto size = text.size();
     if (size < 16) return !std::none_of(text.begin(), text.end(), grammar::breaks_uri);
-    // The classes of an octet are the bits that the entries of its two nibbles share. 1: 0x00-0x1f, 2: SP ", 4: < >, 8: DEL
-    const auto low_nibbles = _mm_setr_epi8(3, 1, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 5, 1, 5, 9);
-    const auto high_nibbles = _mm_setr_epi8(1, 1, 2, 4, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0);
-    auto seen = _mm_setzero_si128();
-    const auto block = [&](std::size_t from) {
-        const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + from));
-        const auto low = _mm_shuffle_epi8(low_nibbles, v);
-        const auto high = _mm_shuffle_epi8(high_nibbles, _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(0x0f)));
-        seen = _mm_or_si128(seen, _mm_and_si128(low, high));
-    };
-    for (std::size_t from = 0; from + 16 <= size; from += 16) block(from);
-    if (size % 16 != 0) block(size - 16);
-    return _mm_testz_si128(seen, seen) == 0;
+    std::uint32_t seen = size % 16 == 0 ? 0 : Sse::octets_of<grammar::no_uri>(text.data() + size - 16);
+    for (std::size_t from = 0; from + 16 <= size; from += 16) seen |= Sse::octets_of<grammar::no_uri>(text.data() + from);
+    return seen != 0;
 }
 
 bool is_sips(std::string_view uri) noexcept { return uri.size() > 5 && iequals(uri.substr(0, 5), "sips:"); }
