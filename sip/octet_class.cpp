@@ -32,7 +32,8 @@ consteval std::array<std::int8_t, 32> filled(std::int8_t octet) {
 
 }  // namespace
 
-constinit const Nibbles delimiter_nibbles = nibbles_of(grammar::delimiter), no_uri_nibbles = nibbles_of(grammar::no_uri);
+constinit const Nibbles delimiter_nibbles = nibbles_of(grammar::delimiter), no_uri_nibbles = nibbles_of(grammar::no_uri),
+                        hostname_nibbles = nibbles_of(grammar::hostname);
 alignas(32) constinit const std::array<std::int8_t, 32> low_nibble = filled(0x0f), line_feed = filled('\n');
 
 }  // namespace sipfront::sip

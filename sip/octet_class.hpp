@@ -19,13 +19,13 @@ struct alignas(32) Nibbles {
 };
 
 // In memory, not constants: the compiler would build those anew wherever it inlines their use.
-extern const Nibbles delimiter_nibbles, no_uri_nibbles;
+extern const Nibbles delimiter_nibbles, no_uri_nibbles, hostname_nibbles;
 alignas(32) extern const std::array<std::int8_t, 32> low_nibble, line_feed;
 
 template <int Class>
 constexpr const Nibbles& nibbles() noexcept {
-    static_assert(Class == grammar::delimiter || Class == grammar::no_uri);
-    return Class == grammar::delimiter ? delimiter_nibbles : no_uri_nibbles;
+    static_assert(Class == grammar::delimiter || Class == grammar::no_uri || Class == grammar::hostname);
+    return Class == grammar::delimiter ? delimiter_nibbles : Class == grammar::no_uri ? no_uri_nibbles : hostname_nibbles;
 }
 
 // What line_feeds() looks at.

@@ -24,28 +24,90 @@ Scheme scheme_of(std::string_view name) noexcept {
     return iequals(name, "tel") ? Scheme::tel : Scheme::other;
 }
 
-// host [":" port] at the front of `rest`, which keeps what follows.
-bool split_hostport(std::string_view& rest, Uri& uri) noexcept {
-    std::size_t end = 0;
-    if (!rest.empty() && rest[0] == '[') {
-        end = rest.find(']');
-        if (end == std::string_view::npos || end == 1 || !grammar::all(rest.substr(1, end - 1), grammar::ipv6)) return false;
-        ++end;
+// What ends the parts of a URI, as bits from its first octet on.
+struct Landmarks {
+    std::uint64_t ats = 0, colons = 0, no_hostname = 0;
+};
+constexpr std::size_t least_marked = 16, most_marked = 64;
+
+// Of a text of least_marked to most_marked octets. Its last block may overlap the one before.
+[[gnu::always_inline]] inline Landmarks landmarks_of(const char* text, std::size_t size) noexcept {
+    Landmarks marks;
+    for (std::size_t from = 0, next = 16;; from = next, next += 16) {
+        if (next > size) from = size - 16;
+        const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + from));
+        const auto where = [v, from](char c) {
+            return std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c))))} << from;
+        };
+        marks.ats |= where('@');
+        marks.colons |= where(':');
+        marks.no_hostname |= std::uint64_t{Sse::octets_of<grammar::hostname>(text + from) ^ 0xffff} << from;
+        if (next >= size) return marks;
+    }
+}
+constexpr std::size_t lowest(std::uint64_t marks, std::size_t none) noexcept {
+    return marks != 0 ? static_cast<std::size_t>(std::countr_zero(marks)) : none;
+}
+
+// The host at `at`, which goes behind it.
+bool take_host(std::string_view text, std::size_t& at, Uri& uri) noexcept {
+    const auto host = at;
+    if (at < text.size() && text[at] == '[') {
+        at = text.find(']', host);
+        if (at == std::string_view::npos || at == host + 1 || !grammar::all(text.substr(host + 1, at - host - 1), grammar::ipv6))
+            return false;
+        ++at;
     } else {
-        while (end < rest.size() && is(rest[end], grammar::hostname)) ++end;
-        if (end == 0) return false;
+        while (at < text.size() && is(text[at], grammar::hostname)) ++at;
     }
-    uri.host = rest.substr(0, end);
-    rest.remove_prefix(end);
-    if (!rest.empty() && rest[0] == ':') {
-        end = 1;
-        while (end < rest.size() && is(rest[end], grammar::digit)) ++end;
-        const auto port = grammar::decimal(rest.substr(1, end - 1), 65535);
-        if (!port || *port == 0) return false;
-        uri.port = static_cast<std::uint16_t>(*port);
-        rest.remove_prefix(end);
+    uri.host = text.substr(host, at - host);
+    return at != host;
+}
+
+// [userinfo "@"] host at `at`, which comes from behind the scheme and goes behind the host.
+bool split_any(std::string_view text, std::size_t& at, Uri& uri) noexcept {
+    // No '@' can stand unescaped in a user part, so the first one ends it; ';' and '?' can (RFC 3261 §25.1, user-unreserved).
+    if (const auto end = text.find('@', at); end != std::string_view::npos) {
+        const auto userinfo = text.substr(at, end - at);
+        const auto password = userinfo.find(':');
+        uri.user = userinfo.substr(0, password);
+        if (uri.user.empty()) return false;
+        if (password != std::string_view::npos) uri.password = userinfo.substr(password + 1);
+        at = end + 1;
     }
-    return rest.empty() || rest[0] == ';' || rest[0] == '?';
+    return take_host(text, at, uri);
+}
+
+// The same of a text of least_marked to most_marked octets.
+[[gnu::always_inline]] inline bool split_marked(std::string_view text, std::size_t& at, Uri& uri) noexcept {
+    const auto marks = landmarks_of(text.data(), text.size());
+    if (marks.ats != 0) {
+        const auto end = lowest(marks.ats, 0);
+        const auto user_end = std::min(lowest(marks.colons >> at << at, end), end);
+        uri.user = text.substr(at, user_end - at);
+        if (uri.user.empty()) return false;
+        if (user_end != end) uri.password = text.substr(user_end + 1, end - user_end - 1);
+        at = end + 1;
+    }
+    if (at == text.size() || text[at] == '[') [[unlikely]]
+        return take_host(text, at, uri);
+    const auto host = at;
+    at = lowest(marks.no_hostname >> at << at, text.size());
+    uri.host = text.substr(host, at - host);
+    return at != host;
+}
+
+// The ":" port at `at`, if there is one.
+[[gnu::always_inline]] inline bool take_port(std::string_view text, std::size_t& at, Uri& uri) noexcept {
+    if (at == text.size() || text[at] != ':') return true;
+    std::uint32_t port = 0;
+    for (++at; at < text.size(); ++at) {
+        const auto digit = static_cast<std::uint32_t>(static_cast<unsigned char>(text[at])) - '0';
+        if (digit > 9) break;
+        port = std::min(port * 10 + digit, 65536U);
+    }
+    uri.port = static_cast<std::uint16_t>(port);
+    return port - 1 < 65535;  // no digit is none, and neither is zero
 }
 
 // The ';' behind a parameter whose value begins behind `equals` and may have quotes.
@@ -97,26 +159,19 @@ bool parse_solid_uri(std::string_view text, Uri& uri) noexcept {
     if (colon == std::string_view::npos) return false;
     uri.scheme_name = text.substr(0, colon);
     uri.scheme = scheme_of(uri.scheme_name);
-    auto rest = text.substr(colon + 1);
+    auto at = colon + 1;
     if (uri.scheme != Scheme::sip && uri.scheme != Scheme::sips) {
-        uri.host = rest;
+        uri.host = text.substr(at);
         return true;
     }
-    // No '@' can stand unescaped in a user part, so the first one ends it; ';' and '?' can (RFC 3261 §25.1, user-unreserved).
-    if (const auto at = rest.find('@'); at != std::string_view::npos) {
-        const auto userinfo = rest.substr(0, at);
-        const auto password = userinfo.find(':');
-        uri.user = userinfo.substr(0, password);
-        if (uri.user.empty()) return false;
-        if (password != std::string_view::npos) uri.password = userinfo.substr(password + 1);
-        rest.remove_prefix(at + 1);
-    }
-    if (!split_hostport(rest, uri)) return false;
-    if (rest.empty()) return true;
+    const bool marked = text.size() >= least_marked && text.size() <= most_marked;
+    if (!(marked ? split_marked(text, at, uri) : split_any(text, at, uri)) || !take_port(text, at, uri)) return false;
+    if (at == text.size()) return true;
+    if (text[at] != ';' && text[at] != '?') return false;
+    const auto rest = text.substr(at);
     const auto question = rest.find('?');
     if (question != std::string_view::npos) uri.headers = rest.substr(question + 1);
-    rest = rest.substr(0, question);
-    if (!rest.empty()) uri.params = rest.substr(1);
+    if (question != 0) uri.params = rest.substr(1, question - 1);
     return true;
 }
 

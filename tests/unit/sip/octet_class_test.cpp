@@ -32,7 +32,7 @@ template <class Octets, int Class>
 void check_every_octet() {
     for (int c = 0; c < 256; ++c) {
         for (std::size_t at = 0; at < Octets::step; ++at) {
-            std::string text(Octets::step, 'x');
+            std::string text(Octets::step, '@');  // of none of them
             text[at] = static_cast<char>(c);
             const test::GuardPage page{text};
             EXPECT_EQ(Octets::template octets_of<Class>(page.text().data()), grammar::is(text[at], Class) ? 1U << at : 0) << c;
@@ -43,6 +43,7 @@ void check_every_octet() {
 TYPED_TEST(OctetClassTest, SaysOfEveryOctetWhatTheGrammarSays) {
     check_every_octet<TypeParam, grammar::delimiter>();
     check_every_octet<TypeParam, grammar::no_uri>();
+    check_every_octet<TypeParam, grammar::hostname>();
 }
 
 TYPED_TEST(OctetClassTest, FindsTheNextOneHoweverFarItIs) {
