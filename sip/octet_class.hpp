@@ -116,12 +116,11 @@ struct Stops {
 
     // The first octet of this class at `at` or behind. There is one, and behind it Octets::step more can be read.
     [[nodiscard, gnu::always_inline]] std::size_t next(std::size_t at) const noexcept {
-        auto found = Octets::template octets_of<Class>(data + at);
-        while (found == 0) [[unlikely]] {
-                at += Octets::step;
-                found = Octets::template octets_of<Class>(data + at);
-            }
-        return at + static_cast<unsigned>(std::countr_zero(found));
+        for (;; at += Octets::step) {
+            const auto found = Octets::template octets_of<Class>(data + at);
+            if (found != 0) [[likely]]
+                return at + static_cast<unsigned>(std::countr_zero(found));
+        }
     }
 };
 
@@ -137,10 +136,10 @@ public:
         return at;
     }
     [[gnu::always_inline]] const char* peek() noexcept {
-        while (left_ == 0) [[unlikely]] {
-                block_ += block;
-                left_ = load();
-            }
+        while (left_ == 0) {
+            block_ += block;
+            left_ = load();
+        }
         return block_ + std::countr_zero(left_);
     }
 
