@@ -9,7 +9,8 @@ std::uint64_t siphash(const SipKey& key, std::string_view text) noexcept {
     const char* p = text.data();
     const char* const words_end = p + (text.size() & ~std::size_t{7});
     for (; p != words_end; p += 8) state.compress(load_word(p));
-    return state.finish(load_partial(p, text.size() & 7), text.size());
+    const auto left = text.size() & 7;
+    return state.finish(text.size() > 8 ? load_tail(p + left, left) : load_partial(p, left), text.size());
 }
 
 }  // namespace

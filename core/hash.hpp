@@ -95,9 +95,11 @@ public:
     // was hashed before must have ended with a whole word.
     SipHasher& update_padded(std::string_view text) noexcept {
         const char* p = text.data();
-        auto left = text.size();
-        for (; left >= 8; p += 8, left -= 8) compress(load_word(p));
-        if (left != 0) compress(load_partial(p, left));
+        const char* const words_end = p + (text.size() & ~std::size_t{7});
+        const auto left = text.size() & 7;
+        length_ += text.size() + (-text.size() & 7);
+        for (; p != words_end; p += 8) state_.compress(load_word(p));
+        if (left != 0) state_.compress(text.size() > 8 ? load_tail(p + left, left) : load_partial(p, left));
         return *this;
     }
     // Eight octets, the least significant first.
@@ -114,30 +116,28 @@ public:
     std::uint64_t finish() noexcept { return state_.finish(tail_, length_); }
 
 private:
-    void compress(std::uint64_t word) noexcept {
-        state_.compress(word);
-        length_ += 8;
-    }
-
     detail::SipState<CompressionRounds, FinalRounds> state_;
     std::uint64_t tail_ = 0;
     std::size_t pending_ = 0;  // octets in tail_, always fewer than eight between calls
     std::uint64_t length_ = 0;
 };
 
-// Not keyed: for a value that nobody gains by making equal to another one. Chained by its seed. Each word is folded in by both
-// halves of a product: by the low half alone, what differs in high octets would hardly spread, and texts that differ in a few
+// Not keyed: for a value that nobody gains by making equal to another one. Chained by its seed. Two words are folded in by both
+// halves of their product: by the low half alone, what differs in high octets would hardly spread, and texts that differ in a few
 // digits would meet.
 inline std::uint64_t quick_hash(std::uint64_t seed, std::string_view text) noexcept {
     __extension__ using Product = unsigned __int128;
-    const auto fold = [](std::uint64_t h, std::uint64_t word) noexcept {
-        const auto product = static_cast<Product>(h ^ 0x9e3779b97f4a7c15) * (word ^ 0x9fb21c651e98df25);
+    const auto fold = [](std::uint64_t a, std::uint64_t b) noexcept {
+        const auto product = static_cast<Product>(a ^ 0x9e3779b97f4a7c15) * (b ^ 0x9fb21c651e98df25);
         return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
     };
     const char* p = text.data();
     auto left = text.size();
     auto h = fold(seed, left);
-    for (; left >= 8; p += 8, left -= 8) h = fold(h, load_word(p));
+    for (; left > 16; p += 16, left -= 16) h = fold(h ^ load_word(p), load_word(p + 8));
+    // What is left from both ends: the middle may count twice.
+    if (text.size() >= 16) return fold(h ^ load_word(p + left - 16), load_word(p + left - 8));
+    if (left >= 8) return fold(h ^ load_word(p), load_word(p + left - 8));
     return fold(h, load_partial(p, left));
 }
 

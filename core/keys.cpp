@@ -133,7 +133,10 @@ void KeyRing::add(const Key& key) {
     index_[key.id] = static_cast<std::uint16_t>(keys_.size());
     if (key.state == KeyState::sign) signing_ = keys_.size();
     keys_.push_back(key);
-    keys_.back().digest = {siphash24(key.mac, "Call-ID digest 0"), siphash24(key.mac, "Call-ID digest 1")};
+    auto& added = keys_.back();
+    added.digest = {siphash24(key.mac, "Call-ID digest 0"), siphash24(key.mac, "Call-ID digest 1")};
+    added.branch = {siphash24(key.mac, "branch 0"), siphash24(key.mac, "branch 1")};
+    added.cookie = {siphash24(key.mac, "cookie 0"), siphash24(key.mac, "cookie 1")};
 }
 
 Result<KeyRing> KeyRing::parse(std::string_view text, std::string_view name) {

@@ -23,7 +23,10 @@ struct Key {
     std::uint8_t id = 0;
     SipKey mac;
     KeyState state = KeyState::accept;
-    SipKey digest;  // follows from `mac`: digests of Call-IDs, which tokens are bound to and steering goes by
+    // Follow from `mac`, one for each purpose: what one of them signs is nothing under another.
+    SipKey digest;  // of Call-IDs, which tokens are bound to and steering goes by, and of Vias
+    SipKey branch;
+    SipKey cookie;
 };
 
 // A key from the kernel's random source, for tables and steering of this process.

@@ -33,4 +33,9 @@ inline std::uint64_t load_partial(const void* p, std::size_t n) noexcept {
     return octet(0) | (octet(n / 2) << (8 * (n / 2))) | (octet(n - 1) << (8 * (n - 1)));
 }
 
+// The last `n` < 8 octets before `end` as load_partial() gives them, where eight or more may be read before `end`: no branch.
+inline std::uint64_t load_tail(const void* end, std::size_t n) noexcept {
+    return load_word(static_cast<const std::uint8_t*>(end) - 8) >> 8 >> (56 - 8 * n);
+}
+
 }  // namespace sipfront::core

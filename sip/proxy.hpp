@@ -122,9 +122,9 @@ public:
         ProxyCounters& counters;
         LocalClient& local;
         DialogObserver* observer;  // nullptr: nobody asks
-        core::SipKey table_key;    // random per process: remote parties choose the hashed texts
+        core::SipKey table_key;    // random per process: of rejections' tags
         core::SipKey dialog_key;   // of both nodes and each life of them, and secret: dialogs have their ids by it
-        core::SipKey call_id_key;  // of the steering hash
+        core::SipKey call_id_key;  // of the steering hash and of transactions: Key::digest of the key that signs
         core::Tick start;
     };
     explicit Proxy(const Parts& parts);
@@ -309,6 +309,7 @@ private:
 
     // --- proxy_response.cpp
     void on_response(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now);
+    [[nodiscard]] std::uint64_t client_of(const Transaction& t, const Message& m) const noexcept;
     void on_abandoned(Transaction& t, const Branch& b, const Message& m, const core::Flow& in, core::Tick now);
     void client_event(Transaction& t, fsm::Event e, const Message& m, core::Tick now);
     bool go_compact(Transaction& t, const Message& m, core::Tick now);

@@ -122,7 +122,7 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     branch.kind = t != nullptr ? Branch::Kind::proxied : Branch::Kind::stateless;
     branch.loop = r.loop;
     if (t != nullptr) branch.transaction = transactions_.handle_of(*t);
-    const auto text = make_branch(branch, {r.call, m.cseq().number, m.at(m.top_via().branch)}, keys_);
+    const auto text = make_branch(branch, {r.call, m.cseq().number, t != nullptr ? t->server_key : r.lead.server_key}, keys_);
 
     const Recorded recorded{r.in, hop.caller_in_cluster, hop.symmetric, hop.secure, hop.dialog};
     const auto top = hop.path ? make_register_top(hop.out, text.view(), r.in, hop.secure)
@@ -258,7 +258,7 @@ bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
     branch.transaction = transactions_.handle_of(t);
     const auto old = read_branch(image_.at(image_.top_via().branch));
     branch.loop = old ? old->loop : 0;
-    const auto text = make_branch(branch, {call, image_.cseq().number, branch_below_top(image_)}, keys_);
+    const auto text = make_branch(branch, {call, image_.cseq().number, t.server_key}, keys_);
     // Responses may go to another port than the request came from: what the last attempt said of that is still true.
     auto sender = t.reply;
     if (last) sender.remote = last->caller_in_cluster ? last->host : last->client;

@@ -32,7 +32,7 @@ Transaction* Proxy::open_own(Transaction::Kind kind, Method method, std::uint32_
     b.worker = self_;
     b.kind = Branch::Kind::local;
     b.transaction = transactions_.handle_of(*t);
-    branch = make_branch(b, {call, cseq, {}}, keys_);
+    branch = make_branch(b, {call, cseq}, keys_);
     t->branch_mac = b.mac;
     return t;
 }

@@ -44,7 +44,7 @@ Proxy::Proxy(const Parts& p)
       observer_{p.observer},
       call_id_key_{p.call_id_key},
       bytes_{p.config.image_bytes},
-      transactions_{p.config.max_transactions, bytes_, p.table_key, p.start},
+      transactions_{p.config.max_transactions, bytes_, p.call_id_key, p.start},
       dialogs_{p.config.max_dialogs, bytes_, p.dialog_key},
       challenges_{std::min<std::uint32_t>(p.config.max_transactions, 1U << 17), p.config.timers.challenge_memory},
       trust_{trusted_names(p.config)},
@@ -75,10 +75,9 @@ void Proxy::lead(const Message& m, std::uint64_t call_id_hash, Lead& l) const no
             l.dialog_key = dialogs_.key_of(call_id_hash, m.from_tag());
             dialogs_.prefetch_key(l.dialog_key);
         }
-    } else if (const auto branch = read_branch(m.at(m.top_via().branch))) {
-        l.branch = *branch;
+    } else if (read_branch(m.at(m.top_via().branch), l.branch)) {
         l.own_branch = true;
-        transactions_.prefetch(branch->transaction);
+        transactions_.prefetch(l.branch.transaction);
     }
 }
 

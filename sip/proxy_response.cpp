@@ -40,7 +40,7 @@ void Proxy::on_response(const Message& m, const core::Flow& in, std::uint64_t ca
     if (t == nullptr && branch->node == config_.node) return on_lingering_response(m, call_id_hash);
     if (t == nullptr || branch->node != config_.node || t->call_id_hash != call_id_hash) return drop(ProxyDrop::stray_response);
     if (branch->attempt != t->attempt || branch->mac != t->branch_mac) {
-        if (!verify_branch(m.at(m.top_via().branch), {identity(m, call_id_hash), m.cseq().number, branch_below_top(m)}, keys_))
+        if (!verify_branch(m.at(m.top_via().branch), {identity(m, call_id_hash), m.cseq().number, client_of(*t, m)}, keys_))
             return drop(ProxyDrop::forged_response);
     }
     if (m.cseq().number != t->cseq) return drop(ProxyDrop::forged_response);
@@ -55,6 +55,13 @@ void Proxy::on_response(const Message& m, const core::Flow& in, std::uint64_t ca
     if (t->server_key != 0 && !has_via_below_top(m)) return drop(ProxyDrop::forged_response);
     if (branch->attempt != t->attempt || t->given_up) return on_abandoned(*t, *branch, m, in, now);
     client_event(*t, event_of(m.status()), m, now);
+}
+
+// What the branch of `t` is bound to, by the Via that `m` shows below ours. One of RFC 2543 does not lead there.
+std::uint64_t Proxy::client_of(const Transaction& t, const Message& m) const noexcept {
+    TopVia below;
+    if (t.server_key == 0 || t.old_branch) return t.server_key;
+    return via_below_top(m, below) ? transactions_.server_key(m, below, t.method) : 0;
 }
 
 // A response of a host that we had given up: ended politely, unless it answers the call while the next one still rings.
@@ -140,10 +147,11 @@ bool Proxy::go_compact(Transaction& t, const Message& m, core::Tick now) {
 void Proxy::on_lingering_response(const Message& m, std::uint64_t call_id_hash) {
     TopVia below;
     if (!via_below_top(m, below)) return drop(ProxyDrop::stray_response);
-    const auto found = transactions_.find_server(transactions_.server_key(m, below, m.cseq().method));
+    const auto client = transactions_.server_key(m, below, m.cseq().method);
+    const auto found = transactions_.find_server(client);
     if (found.linger == nullptr) return drop(ProxyDrop::stray_response);
     if (!found.linger->invite || m.status() < 200 || m.status() > 299) return drop(ProxyDrop::late_response);
-    if (!verify_branch(m.at(m.top_via().branch), {identity(m, call_id_hash), m.cseq().number, m.at(below.branch)}, keys_))
+    if (!verify_branch(m.at(m.top_via().branch), {identity(m, call_id_hash), m.cseq().number, client}, keys_))
         return drop(ProxyDrop::forged_response);
     const auto& l = *found.linger;
     core::FarEnd end;

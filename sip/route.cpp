@@ -196,13 +196,6 @@ bool has_via_below_top(const Message& m) noexcept {
     return (h->value == m.top_via().value && m.next(h) != nullptr) || !value_below_top(m).empty();
 }
 
-std::string_view branch_below_top(const Message& m) noexcept {
-    const auto value = value_below_top(m);
-    const auto semicolon = value.find(';');
-    if (semicolon == std::string_view::npos) return {};
-    return find_param(value.substr(semicolon + 1), "branch").value_or(std::string_view{});
-}
-
 bool via_below_top(const Message& m, TopVia& via) noexcept {
     const auto value = value_below_top(m);
     if (value.empty() || !parse_via(value, via)) return false;

@@ -77,9 +77,8 @@ bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexc
 
 // Whether anything stands below the top Via value.
 bool has_via_below_top(const Message& m) noexcept;
-// The branch of the Via value below the top one, which the MAC of our branch covers; empty when there is none.
-std::string_view branch_below_top(const Message& m) noexcept;
-// The whole of it, with slices of the message; false when there is none or it is malformed.
+// The Via value below the top one, which the MAC of our branch covers, with slices of the message; false when there is none or it is
+// malformed.
 bool via_below_top(const Message& m, TopVia& via) noexcept;
 
 }  // namespace sipfront::sip

@@ -115,44 +115,57 @@ private:
     bool failed_ = false;
 };
 
-constexpr std::size_t branch_payload = 16;
-constexpr std::size_t branch_octets = branch_payload + 8;
+std::string_view as_text(const void* p, std::size_t n) noexcept { return {static_cast<const char*>(p), n}; }
 
-std::string_view as_text(const std::uint8_t* p, std::size_t n) noexcept { return {reinterpret_cast<const char*>(p), n}; }
+// The 24 octets of a branch, least significant first: key id, node, kind and attempt, worker, handle, loop hash; MAC.
+struct BranchWords {
+    std::uint64_t maker;  // up to the handle's index
+    std::uint64_t rest;   // its generation and the loop hash
+    std::uint64_t mac;
+};
+constexpr std::size_t branch_chars = 2 * block_chars;
+static_assert(sizeof(BranchWords) == 2 * block_octets);
 
-std::uint64_t branch_mac(const std::uint8_t* payload, const BranchBinding& b, const core::Key& key) noexcept {
-    core::SipHasher24 h{key.mac};
-    h.update(as_text(payload, branch_payload));
+// Over words alone: whatever is longer has been hashed before.
+std::uint64_t branch_mac(const BranchWords& w, const BranchBinding& b, const core::Key& key) noexcept {
+    core::SipHasher24 h{key.branch};
+    h.update_u64(w.maker);
+    h.update_u64(w.rest);
     h.update_u64(b.call.digest(key));
-    h.update_u64((std::uint64_t{b.client_branch.size()} << 32) | b.cseq);
-    h.update_padded(b.client_branch);
+    h.update_u64(b.client);
+    h.update(as_text(&b.cseq, sizeof b.cseq));
     return h.finish();
+}
+
+bool read_branch_words(std::string_view branch, BranchWords& w) noexcept {
+    if (branch.size() != magic_cookie.size() + branch_chars || !has_magic_cookie(branch)) return false;
+    const char* text = branch.data() + magic_cookie.size();
+    auto first = load(text), second = load(text + block_chars);
+    if (!decode_block(first, first) || !decode_block(second, second)) return false;
+    const auto low = [](__m128i v) { return static_cast<std::uint64_t>(_mm_cvtsi128_si64(v)); };
+    const auto behind = low(second);
+    w.maker = low(first);
+    w.rest = low(_mm_srli_si128(first, 8)) | (behind << 32);
+    w.mac = (behind >> 32) | (low(_mm_srli_si128(second, 8)) << 32);
+    return true;
+}
+
+enum CookieFlag : std::uint8_t { caller_in_cluster = 1, host_v6 = 2, client_v6 = 4, symmetric_flow = 8 };
+
+constexpr std::size_t cookie_head = 3 + 8;  // key id, node, flags; handle
+// Of the octets that the MAC covers. It follows from the flags, so that what is hashed has one meaning, wherever the tag begins.
+constexpr std::size_t cookie_payload(unsigned flags) noexcept {
+    const auto endpoint = [flags](CookieFlag v6) { return std::size_t{(flags & v6) != 0 ? 18U : 6U}; };
+    return cookie_head + endpoint(host_v6) + endpoint(client_v6) + (flags >> 6 != 0 ? sizeof(std::uint32_t) : 0);
 }
 
 std::uint64_t cookie_mac(const std::uint8_t* payload, std::size_t n, const CallIdentity& call, std::string_view caller_tag,
                          const core::Key& key) noexcept {
-    core::SipHasher24 h{key.mac};
+    core::SipHasher24 h{key.cookie};
     h.update_u64(call.digest(key));
-    h.update_u64((std::uint64_t{caller_tag.size()} << 32) | n);
     h.update_padded(as_text(payload, n));
-    h.update_padded(caller_tag);
+    h.update(caller_tag);
     return h.finish();
-}
-
-// With room for what whole blocks store behind.
-struct BranchOctets {
-    std::uint8_t all[branch_octets + block_chars - block_octets];
-};
-static_assert(branch_octets == 2 * block_octets);
-
-bool read_branch_octets(std::string_view branch, BranchOctets& octets) noexcept {
-    if (branch.size() != magic_cookie.size() + 2 * block_chars || !has_magic_cookie(branch)) return false;
-    const char* text = branch.data() + magic_cookie.size();
-    auto first = load(text), second = load(text + block_chars);
-    if (!decode_block(first, first) || !decode_block(second, second)) return false;
-    store(octets.all, first);
-    store(octets.all + block_octets, second);
-    return true;
 }
 
 std::uint64_t flow_mac(const std::uint8_t* payload, std::size_t n, const core::Key& key) noexcept {
@@ -162,7 +175,23 @@ std::uint64_t flow_mac(const std::uint8_t* payload, std::size_t n, const core::K
     return h.finish();
 }
 
-enum CookieFlag : std::uint8_t { caller_in_cluster = 1, host_v6 = 2, client_v6 = 4, symmetric_flow = 8 };
+// Octets that move the last `n` of sixteen characters to the front, from entry n on, and fill up with 'A', from entry 16 - n on.
+constexpr auto slide = [] {
+    std::array<std::uint8_t, 2 * block_chars> t{};
+    for (std::size_t i = 0; i < t.size(); ++i) t[i] = i < block_chars ? static_cast<std::uint8_t>(i) : 0x80;
+    return t;
+}();
+constexpr auto fill = [] {
+    std::array<char, 2 * block_chars> t{};
+    for (std::size_t i = block_chars; i < t.size(); ++i) t[i] = 'A';
+    return t;
+}();
+
+// The last 1 to 16 characters before `end`, of a text of sixteen or more.
+__m128i load_last(const char* end, std::size_t n) noexcept {
+    const auto moved = _mm_shuffle_epi8(load(end - block_chars), load(slide.data() + block_chars - n));
+    return _mm_or_si128(moved, load(fill.data() + block_chars - n));
+}
 
 }  // namespace
 
@@ -187,82 +216,84 @@ std::size_t base64url_encode(const std::uint8_t* in, std::size_t n, char* out) n
 std::size_t base64url_decode(std::string_view in, std::uint8_t* out, std::size_t room) noexcept {
     const std::size_t octets = in.size() * 3 / 4;
     if (octets > room || in.size() % 4 == 1) return 0;
-    for (std::size_t done = 0; done < octets; done += block_octets) {
-        const auto chars = std::min(in.size(), block_chars);
+    const char* at = in.data();
+    const char* const end = at + in.size();
+    std::size_t done = 0;
+    for (; end - at >= static_cast<std::ptrdiff_t>(block_chars) && room - done >= block_chars; at += block_chars, done += block_octets) {
+        auto text = load(at);
+        if (!decode_block(text, text)) return 0;
+        store(out + done, text);
+    }
+    // What is left, and what whole stores would write beyond the room for.
+    const bool is_long = in.size() >= block_chars;
+    while (done < octets) {
         alignas(16) std::array<char, block_chars> block;
+        const auto chars = std::min(static_cast<std::size_t>(end - at), block_chars);
         auto text = _mm_set1_epi8('A');
-        if (chars == block_chars) {
-            text = load(in.data());
+        if (is_long) [[likely]] {
+            text = load_last(at + chars, chars);
         } else {
             store(block.data(), text);
-            std::memcpy(block.data(), in.data(), chars);
+            std::memcpy(block.data(), at, chars);
             text = load(block.data());
         }
         if (!decode_block(text, text)) return 0;
-        if (room - done >= block_chars) {
+        if (room - done >= block_chars) [[likely]] {
             store(out + done, text);
         } else {
             store(block.data(), text);
             std::memcpy(out + done, block.data(), std::min(octets - done, block_octets));
         }
-        in.remove_prefix(chars);
+        at += chars;
+        done += block_octets;
     }
     return octets;
 }
 
 BranchText make_branch(Branch& b, const BranchBinding& binding, const core::KeyRing& keys) noexcept {
     const auto& key = keys.signing();
-    BranchOctets octets;
-    Writer w{octets.all};
-    w.put(key.id);
-    w.put(core::raw(b.node));
-    w.put(static_cast<std::uint8_t>((static_cast<unsigned>(b.kind) << 4) | (b.attempt & 15U)));
-    w.put(core::raw(b.worker));
-    w.put(b.transaction.index);
-    w.put(b.transaction.generation);
-    w.put(b.loop);
-    b.mac = branch_mac(octets.all, binding, key);
-    w.put(b.mac);
-    w.put(std::uint32_t{0});  // read, but no part of the text
+    const auto at = [](auto v, unsigned octet) { return std::uint64_t{v} << (8 * octet); };
+    BranchWords w;
+    w.maker = at(key.id, 0) | at(core::raw(b.node), 1) | at(static_cast<std::uint8_t>(b.kind), 2) << 4 | at(b.attempt & 15U, 2) |
+              at(core::raw(b.worker), 3) | at(b.transaction.index, 4);
+    w.rest = at(b.transaction.generation, 0) | at(b.loop, 4);
+    b.mac = w.mac = branch_mac(w, binding, key);
 
     BranchText text;
     auto* out = text.chars.data();
     std::memcpy(out, magic_cookie.data(), magic_cookie.size());
     out += magic_cookie.size();
-    store(out, encode_block(load(octets.all)));
-    store(out + block_chars, encode_block(load(octets.all + block_octets)));
-    text.length = magic_cookie.size() + 2 * block_chars;
-    static_assert(std::tuple_size_v<decltype(text.chars)> >= magic_cookie.size() + 2 * block_chars);
+    const auto words = [](std::uint64_t low, std::uint64_t high) {
+        return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
+    };
+    store(out, encode_block(words(w.maker, w.rest)));
+    store(out + block_chars, encode_block(words(b.loop | (w.mac << 32), w.mac >> 32)));
+    text.length = magic_cookie.size() + branch_chars;
+    static_assert(std::tuple_size_v<decltype(text.chars)> >= magic_cookie.size() + branch_chars);
     return text;
 }
 
-std::optional<Branch> read_branch(std::string_view branch) noexcept {
-    BranchOctets octets;
-    if (!read_branch_octets(branch, octets)) return std::nullopt;
-    Reader r{octets.all + 1, branch_octets - 1};
-    Branch b;
-    b.node = core::NodeId{r.get<std::uint8_t>()};
-    const auto kind = r.get<std::uint8_t>();
-    const auto worker = r.get<std::uint8_t>();
-    if ((kind >> 4) > static_cast<unsigned>(Branch::Kind::local) || worker >= core::max_workers) return std::nullopt;
-    b.kind = static_cast<Branch::Kind>(kind >> 4);
-    b.attempt = kind & 15;
-    b.worker = core::WorkerId{worker};
-    b.transaction.index = r.get<std::uint32_t>();
-    b.transaction.generation = r.get<std::uint32_t>();
-    b.loop = r.get<std::uint32_t>();
-    b.mac = r.get<std::uint64_t>();
-    return b;
+bool read_branch(std::string_view branch, Branch& b) noexcept {
+    BranchWords w;
+    if (!read_branch_words(branch, w)) return false;
+    const auto octet = [&w](unsigned i) { return static_cast<std::uint8_t>(w.maker >> (8 * i)); };
+    if ((octet(2) >> 4) > static_cast<unsigned>(Branch::Kind::local) || octet(3) >= core::max_workers) return false;
+    b.node = core::NodeId{octet(1)};
+    b.kind = static_cast<Branch::Kind>(octet(2) >> 4);
+    b.attempt = octet(2) & 15;
+    b.worker = core::WorkerId{octet(3)};
+    b.transaction.index = static_cast<std::uint32_t>(w.maker >> 32);
+    b.transaction.generation = static_cast<std::uint32_t>(w.rest);
+    b.loop = static_cast<std::uint32_t>(w.rest >> 32);
+    b.mac = w.mac;
+    return true;
 }
 
 bool verify_branch(std::string_view branch, const BranchBinding& binding, const core::KeyRing& keys) noexcept {
-    BranchOctets octets;
-    if (!read_branch_octets(branch, octets)) return false;
-    const auto* key = keys.find(octets.all[0]);
-    if (key == nullptr) return false;
-    std::uint64_t mac;
-    std::memcpy(&mac, octets.all + branch_payload, sizeof mac);
-    return branch_mac(octets.all, binding, *key) == mac;
+    BranchWords w;
+    if (!read_branch_words(branch, w)) return false;
+    const auto* key = keys.find(static_cast<std::uint8_t>(w.maker));
+    return key != nullptr && branch_mac(w, binding, *key) == w.mac;
 }
 
 CookieText make_cookie(const RouteCookie& c, const CallIdentity& call, std::string_view caller_tag, const core::KeyRing& keys) noexcept {
@@ -281,9 +312,15 @@ CookieText make_cookie(const RouteCookie& c, const CallIdentity& call, std::stri
     if (core::is_reliable(c.client_transport)) w.put(core::raw(c.connection));
     w.put(cookie_mac(octets, w.length(), call, caller_tag, key));
 
+    const auto n = w.length();
+    w.put(std::uint8_t{0});  // the last character shows some of it
+
     CookieText text;
-    static_assert(sizeof octets * 4 / 3 <= sizeof text.chars);
-    text.length = base64url_encode(octets, w.length(), text.chars.data());
+    // Whole blocks: there is room behind both.
+    static_assert(sizeof text.chars >= (sizeof octets / block_octets - 1) * block_chars);
+    char* out = text.chars.data();
+    for (std::size_t at = 0; at < n; at += block_octets, out += block_chars) store(out, encode_block(load(octets + at)));
+    text.length = (n * 4 + 2) / 3;
     return text;
 }
 
@@ -292,9 +329,9 @@ bool open_cookie(std::string_view text, const CallIdentity& call, std::string_vi
     found.reset();
     std::uint8_t octets[72];
     const auto n = base64url_decode(text, octets, sizeof octets);
-    if (n < 31) return false;
-    const auto* key = keys.find(octets[0]);
     std::uint64_t mac;
+    if (n < cookie_head + sizeof mac || n - sizeof mac != cookie_payload(octets[2])) return false;
+    const auto* key = keys.find(octets[0]);
     std::memcpy(&mac, octets + n - sizeof mac, sizeof mac);
     if (key == nullptr || cookie_mac(octets, n - sizeof mac, call, caller_tag, *key) != mac) return false;
 
@@ -311,8 +348,7 @@ bool open_cookie(std::string_view text, const CallIdentity& call, std::string_vi
     r.get(c.host, (flags & host_v6) != 0);
     r.get(c.client, (flags & client_v6) != 0);
     if (core::is_reliable(c.client_transport)) c.connection = core::ConnectionId{r.get<std::uint32_t>()};
-    if (r.failed() || r.left() != 0) found.reset();
-    return found.has_value();
+    return true;
 }
 
 namespace {

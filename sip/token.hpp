@@ -74,14 +74,19 @@ struct Branch {
 struct BranchBinding {
     CallIdentity call;
     std::uint32_t cseq = 0;
-    std::string_view client_branch;  // branch of the Via below ours; empty for our own requests
+    // Digest of the Via below ours, under Key::digest of the key that signs (TransactionTable::server_key); 0 for our own requests.
+    std::uint64_t client = 0;
 };
 using BranchText = TokenText<40>;
 
 // Fills `b.mac`.
 BranchText make_branch(Branch& b, const BranchBinding& binding, const core::KeyRing& keys) noexcept;
-// Reads the fields; the MAC is not verified yet. nullopt: not of our making. The magic cookie is taken in any case.
-std::optional<Branch> read_branch(std::string_view branch) noexcept;
+// Reads the fields; the MAC is not verified yet. False, and `b` is as it was: not of our making. The magic cookie is taken in any case.
+bool read_branch(std::string_view branch, Branch& b) noexcept;
+inline std::optional<Branch> read_branch(std::string_view branch) noexcept {
+    Branch b;
+    return read_branch(branch, b) ? std::optional{b} : std::nullopt;
+}
 // Verifies the MAC of a branch that read_branch() gave.
 bool verify_branch(std::string_view branch, const BranchBinding& binding, const core::KeyRing& keys) noexcept;
 

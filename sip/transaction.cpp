@@ -40,11 +40,13 @@ namespace {
                                                        std::string_view branch, Method as, std::string_view unknown_name) noexcept {
     branch.remove_prefix(magic_cookie.size());  // it may be written in any case, and says no more than that it is there
     core::SipHasher13 h{key};
-    h.update_u64((std::uint64_t{branch.size()} << 48) | (std::uint64_t{via.host.len} << 32) | (std::uint64_t{via.port} << 8) |
-                 static_cast<std::uint64_t>(as));
     h.update_padded(branch);
     h.update_padded({wire.data() + via.host.off, via.host.len});
-    if (as == Method::unknown) h.update(unknown_name);
+    if (as == Method::unknown) h.update_padded(unknown_name);
+    // Seven octets, which need no word of their own.
+    const auto sizes = (std::uint64_t{branch.size()} << 40) | (std::uint64_t{via.host.len} << 24) | (std::uint64_t{via.port} << 8) |
+                       static_cast<std::uint64_t>(as);
+    h.update({reinterpret_cast<const char*>(&sizes), 7});
     const auto digest = h.finish();
     return digest == 0 ? 1 : digest;
 }

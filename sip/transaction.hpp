@@ -112,6 +112,7 @@ static_assert(sizeof(Linger) == 24);
 // One worker's transactions: bounded, no allocation after construction.
 class TransactionTable {
 public:
+    // `key`: secret, for remote parties choose what it hashes; of the pair, where branches are bound to keys of transactions.
     TransactionTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SipKey& key, core::Tick start);
     TransactionTable(const TransactionTable&) = delete;
     TransactionTable& operator=(const TransactionTable&) = delete;

@@ -52,6 +52,19 @@ TEST(KeyRing, ReadsOctetsAsSipHashTakesThem) {
     EXPECT_EQ(siphash24(ring->signing().mac, ""), 0x726fdb47dd0e0e31U);
 }
 
+TEST(KeyRing, EachPurposeHasAKeyOfItsOwnThatFollowsFromTheFile) {
+    const auto ring = KeyRing::parse(line(1, "sign"));
+    const auto other = KeyRing::parse(line(9, "sign"));
+    ASSERT_TRUE(ring && other);
+    const auto& key = ring->signing();
+    const SipKey all[] = {key.mac, key.digest, key.branch, key.cookie};
+    for (const auto& a : all)
+        for (const auto& b : all) EXPECT_EQ(a == b, &a == &b);
+    EXPECT_EQ(key.digest, other->signing().digest);
+    EXPECT_EQ(key.branch, other->signing().branch);
+    EXPECT_EQ(key.cookie, other->signing().cookie);
+}
+
 TEST(KeyRing, EveryStateVerifiesAndOnlyOneSigns) {
     const auto ring =
         KeyRing::parse("# pair\n\n" + line(0, "retire") + line(7, "sign # today") + "\t255  " + std::string{hex} + "\taccept\r\n");
