@@ -34,6 +34,15 @@ struct Steered {
     Errand errand = Errand::handle;
     std::uint16_t path_mtu = 0;  // undelivered: core::Undelivered
     core::DestinationId holder = core::no_destination;
+
+    // As a fresh one with that message, whose Call-ID nobody has looked for; written where it stays.
+    void receive(const core::Inbound& in) noexcept {
+        message = in;
+        call_id_hash = 0;
+        errand = Errand::handle;
+        path_mtu = 0;
+        holder = core::no_destination;
+    }
 };
 
 struct WorkerCommand {

@@ -153,7 +153,7 @@ private:
     std::size_t steer(std::span<const core::Inbound> received) {
         std::size_t mine = 0;
         if (shared_.steering.workers() == 1) {
-            for (const auto& in : received) own_[mine++] = {in, 0};
+            for (const auto& in : received) own_[mine++].receive(in);
             return mine;
         }
         for (const auto& in : received) {
@@ -276,20 +276,18 @@ private:
     bool admit(core::Flow& flow) {
         const auto* s = selector_.snapshot();
         if (s == nullptr) return true;
-        flow.zone = selector_.zone_of(flow.remote);
-        switch (guard_.check_source(s->guard(), flow.remote.address, flow.zone, now_)) {
-            case balancer::GuardVerdict::denied:
-                return stats_.proxy.drops[sip::ProxyDrop::denied].add(), false;
-            case balancer::GuardVerdict::rate_limited:
-                return stats_.proxy.drops[sip::ProxyDrop::rate_limited].add(), false;
-            default:
-                return true;
-        }
+        const auto source = selector_.source_of(flow.remote.address);
+        flow.zone = source.zone;
+        if (!source.admitted) [[unlikely]]
+            return stats_.proxy.drops[sip::ProxyDrop::denied].add(), false;
+        if (!guard_.within_rate(s->guard(), flow.remote.address, flow.zone, now_)) [[unlikely]]
+            return stats_.proxy.drops[sip::ProxyDrop::rate_limited].add(), false;
+        return true;
     }
 
     bool is_scanner(const sip::Message& m, sip::ParseError error, const core::Flow& flow) {
         const auto* s = selector_.snapshot();
-        if (s == nullptr || error != sip::ParseError::none || flow.zone != core::Zone::outside || !m.is_request() || !m.to_tag().empty())
+        if (error != sip::ParseError::none || !m.is_request() || flow.zone != core::Zone::outside || s == nullptr || !m.to_tag().empty())
             return false;
         const auto* agent = m.first(sip::HeaderId::user_agent);
         if (agent == nullptr || !s->guard().is_scanner(m.at(agent->value))) return false;

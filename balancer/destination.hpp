@@ -45,6 +45,7 @@ public:
     [[nodiscard]] constexpr bool includes(ResourceSet other) const noexcept { return (bits_ & other.bits_) == other.bits_; }
     // The lowest one; the set is not empty.
     [[nodiscard]] constexpr ResourceId first() const noexcept { return static_cast<ResourceId>(std::countr_zero(bits_)); }
+    [[nodiscard]] constexpr bool is_one() const noexcept { return std::has_single_bit(bits_); }
     // Calls f(ResourceId) in ascending order until one returns false; says whether none did.
     template <class F>
     constexpr bool all(F&& f) const noexcept {

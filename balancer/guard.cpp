@@ -86,8 +86,7 @@ bool SourceLimiter::admit(const GuardPolicy& policy, const core::IpAddress& sour
 
 GuardVerdict Guard::check_source(const GuardPolicy& policy, const core::IpAddress& source, core::Zone zone, core::Tick now) noexcept {
     if (!policy.admits(source, zone)) return GuardVerdict::denied;
-    if (zone == core::Zone::outside && !limiter_.admit(policy, source, now)) return GuardVerdict::rate_limited;
-    return GuardVerdict::pass;
+    return within_rate(policy, source, zone, now) ? GuardVerdict::pass : GuardVerdict::rate_limited;
 }
 
 GuardVerdict Guard::check(const GuardPolicy& policy, const core::IpAddress& source, core::Zone zone, std::string_view user_agent,

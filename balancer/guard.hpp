@@ -76,6 +76,10 @@ public:
 
     // Needs nothing but the packet's source: ask before parsing. Only outside sources have a rate.
     GuardVerdict check_source(const GuardPolicy& policy, const core::IpAddress& source, core::Zone zone, core::Tick now) noexcept;
+    // Its second half, for callers that know what the access lists say.
+    bool within_rate(const GuardPolicy& policy, const core::IpAddress& source, core::Zone zone, core::Tick now) noexcept {
+        return zone != core::Zone::outside || policy.cost() == core::Duration::zero() || limiter_.admit(policy, source, now);
+    }
     // Everything at once, for callers that have the message already. `user_agent`: the header's value, or empty.
     GuardVerdict check(const GuardPolicy& policy, const core::IpAddress& source, core::Zone zone, std::string_view user_agent,
                        core::Tick now) noexcept;

@@ -37,6 +37,8 @@ Measured measure(const DestinationLoad& load, const CallRequest& request) noexce
     const auto first = request.need.first();
     Measured m{false, {load[first].read(), request.algorithm}, load[first].last_pick()};
     m.full = m.worst.reading.full();
+    if (request.need.is_one()) [[likely]]
+        return m;
     request.need.all([&](ResourceId r) {
         const Burden b{load[r].read(), request.algorithm};
         m.full = m.full || b.reading.full();

@@ -83,14 +83,9 @@ void Selector::report(core::DestinationId d, sip::Outcome o) {
     if (gather({d, o})) told = {false, true};
 }
 
-core::Zone Selector::zone_of(const core::Endpoint& e) const {
-    if (snapshot_ == nullptr) return core::Zone::outside;
-    if (!e.address.is_v4()) return snapshot_->zone_of(e.address);
-    const auto address = e.address.v4_host_order();
-    auto& seen = seen_[address * 0x9e3779b1U >> 23];
-    static_assert(seen_addresses == 1U << (32 - 23));
-    if (!seen.known || seen.address != address) seen = {address, snapshot_->zone_of(e.address), true};
-    return seen.zone;
+Selector::Source Selector::look_up(const core::IpAddress& a) const noexcept {
+    const auto zone = snapshot_->zone_of(a);
+    return {zone, snapshot_->guard().admits(a, zone)};
 }
 
 core::DestinationId Selector::find(const core::Endpoint& e, core::Transport t) const {

@@ -54,10 +54,26 @@ public:
     void release(core::DestinationId d) override;
     void adopt(core::DestinationId d) override;
     void report(core::DestinationId d, sip::Outcome o) override;
-    [[nodiscard]] core::Zone zone_of(const core::Endpoint& e) const override;
+    [[nodiscard]] core::Zone zone_of(const core::Endpoint& e) const override { return source_of(e.address).zone; }
     [[nodiscard]] core::DestinationId find(const core::Endpoint& e, core::Transport t) const override;
     [[nodiscard]] std::optional<sip::Target> target_of(core::DestinationId d) const override;
     [[nodiscard]] bool can_take_calls() const override;
+
+    // Whom an address belongs to, and whether the access lists admit it.
+    struct Source {
+        core::Zone zone = core::Zone::outside;
+        bool admitted = true;
+    };
+    [[nodiscard]] Source source_of(const core::IpAddress& a) const noexcept {
+        if (snapshot_ == nullptr) return {};
+        if (!a.is_v4()) return look_up(a);
+        const auto address = a.v4_host_order();
+        auto& seen = seen_[address * 0x9e3779b1U >> 23];
+        static_assert(seen_addresses == 1U << (32 - 23));
+        if (!seen.known || seen.address != address) [[unlikely]]
+            seen = {address, look_up(a), true};
+        return seen.source;
+    }
 
     // As balance() and dispatch(), from plain values. `key`: what must stick, hashed (dispatch_key).
     sip::RouteAnswer balance(std::uint64_t call_hash, core::DestinationId preferred, std::span<const core::DestinationId> tried);
@@ -82,10 +98,12 @@ private:
     // False when there is no room.
     bool gather(const HealthEvent& event);
 
-    // Zones of addresses seen lately, of the present snapshot.
+    [[nodiscard]] Source look_up(const core::IpAddress& a) const noexcept;
+
+    // What the present snapshot says of addresses seen lately.
     struct Seen {
         std::uint32_t address = 0;  // IPv4, in host order
-        core::Zone zone = core::Zone::outside;
+        Source source;
         bool known = false;
     };
     static constexpr std::size_t seen_addresses = 512;
