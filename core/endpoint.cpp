@@ -105,29 +105,29 @@ std::optional<std::array<std::uint8_t, 16>> parse_v6(std::string_view text) noex
 
 char* write_number(char* out, std::uint32_t n) noexcept { return std::to_chars(out, out + 10, n).ptr; }
 
-// What an octet looks like in an address: up to three digits and the dot behind.
+// What an octet looks like in an address: up to three digits and the dot behind, and how many these are.
 struct Octet {
     std::array<char, 4> text;
+    std::uint32_t length;
 };
 constexpr auto octets_text = [] {
     std::array<Octet, 256> t{};
     for (std::size_t n = 0; n < t.size(); ++n) {
-        auto& text = t[n].text;
-        std::size_t at = 0;
-        if (n >= 100) text[at++] = static_cast<char>('0' + n / 100);
-        if (n >= 10) text[at++] = static_cast<char>('0' + n / 10 % 10);
-        text[at++] = static_cast<char>('0' + n % 10);
-        text[at] = '.';
+        auto& [text, length] = t[n];
+        if (n >= 100) text[length++] = static_cast<char>('0' + n / 100);
+        if (n >= 10) text[length++] = static_cast<char>('0' + n / 10 % 10);
+        text[length++] = static_cast<char>('0' + n % 10);
+        text[length++] = '.';
     }
     return t;
 }();
-constexpr std::size_t digits_of(std::uint8_t octet) noexcept { return 1U + (octet >= 10) + (octet >= 100); }
 
 // `out` has room for max_text octets: whole words are stored.
 char* write_v4(char* out, const std::uint8_t* octets) noexcept {
     for (int i = 0; i < 4; ++i) {
-        std::memcpy(out, octets_text[octets[i]].text.data(), 4);
-        out += digits_of(octets[i]) + 1;
+        const auto& octet = octets_text[octets[i]];
+        std::memcpy(out, octet.text.data(), 4);
+        out += octet.length;
     }
     return out - 1;
 }
@@ -183,7 +183,7 @@ std::uint64_t hash_address(const IpAddress& a, std::uint64_t seed) noexcept {
 
 }  // namespace
 
-std::string_view octet_text(std::uint8_t n) noexcept { return {octets_text[n].text.data(), digits_of(n)}; }
+std::string_view octet_text(std::uint8_t n) noexcept { return {octets_text[n].text.data(), octets_text[n].length - 1}; }
 
 std::string_view param_name(Transport t) noexcept {
     switch (t) {

@@ -96,7 +96,8 @@ struct Dialog {
     }
     [[nodiscard]] DialogTexts texts() const noexcept {
         DialogTexts all;
-        for (std::size_t i = 0; i < all.size(); ++i) all[i] = get(static_cast<DialogText>(i));
+        const char* at = text.data;
+        for (std::size_t i = 0; i < all.size(); at += lengths[i], ++i) all[i] = {at, lengths[i]};
         return all;
     }
 };

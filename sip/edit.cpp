@@ -38,20 +38,10 @@ std::string_view Scratch::strip_uri(std::string_view text, const Uri& uri, std::
     return b.view();
 }
 
-void EditList::replace(std::uint32_t from, std::uint32_t to, std::string_view text) noexcept {
-    if (from != to || !text.empty()) add({from, to, text.data(), static_cast<std::uint32_t>(text.size()), false});
-}
-
 // Kept sorted by offset; at one offset inserts come before the edit that takes octets away, and in the order they were made.
-void EditList::add(const Edit& edit) noexcept {
+void EditList::add_between(const Edit& edit) noexcept {
     if (count_ == max_edits || edit.from > edit.to || edit.to > wire_.size()) {
         overflowed_ = true;
-        return;
-    }
-    // Most come in the order of the message.
-    if (count_ == 0 || edits_[count_ - 1].to < edit.from) [[likely]] {
-        edits_[count_++] = edit;
-        growth_ += static_cast<std::ptrdiff_t>(edit.length) - static_cast<std::ptrdiff_t>(edit.to - edit.from);
         return;
     }
     const bool insert = edit.from == edit.to;
@@ -88,7 +78,7 @@ void EditList::forget_erased_values(Slice line) noexcept {
 
 // Works out anew which values of the header go, so that the order of the calls does not matter: what precedes the first
 // value that stays goes up to that one, every later run goes with the comma before it.
-void EditList::erase_value(const Message& m, const Header& h, std::string_view value) noexcept {
+void EditList::erase_one_value(const Message& m, const Header& h, std::string_view value) noexcept {
     const auto target = m.slice(value);
     // The only value of its header, which is what it nearly always is.
     if (target == h.value && (count_ == 0 || !is_erased(target))) return add({h.line.off, h.line.end(), nullptr, 0, true});

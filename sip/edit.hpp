@@ -54,10 +54,16 @@ public:
     void insert(std::uint32_t offset, std::string_view text) noexcept { replace(offset, offset, text); }
     void erase(Slice s) noexcept { replace(s.off, s.end(), {}); }
     void replace(Slice s, std::string_view text) noexcept { replace(s.off, s.end(), text); }
-    void replace(std::uint32_t from, std::uint32_t to, std::string_view text) noexcept;
+    void replace(std::uint32_t from, std::uint32_t to, std::string_view text) noexcept {
+        if (from != to || !text.empty()) add({from, to, text.data(), static_cast<std::uint32_t>(text.size()), false});
+    }
     // Removes one value of a header field: the whole line when it is the only one, else the value and its comma.
     // `value` must be a view into the header's value. Several values of one header may be erased by calls in order.
-    void erase_value(const Message& m, const Header& h, std::string_view value) noexcept;
+    void erase_value(const Message& m, const Header& h, std::string_view value) noexcept {
+        if (count_ == 0 && value.size() == h.value.len) [[likely]]  // the only value of its header, before any other edit
+            return add({h.line.off, h.line.end(), nullptr, 0, true});
+        erase_one_value(m, h, value);
+    }
 
     // True when an edit did not fit, lay outside the message or overlapped another one; nothing may be written then.
     [[nodiscard]] bool overflowed() const noexcept { return overflowed_; }
@@ -75,7 +81,16 @@ private:
         std::uint32_t length;
         bool whole_values;  // made by erase_value
     };
-    void add(const Edit& edit) noexcept;
+    // Most come in the order of the message.
+    void add(const Edit& edit) noexcept {
+        const bool in_order = count_ == 0 || edits_[count_ - 1].to < edit.from;
+        if (!in_order || count_ == max_edits || edit.from > edit.to || edit.to > wire_.size()) [[unlikely]]
+            return add_between(edit);
+        edits_[count_++] = edit;
+        growth_ += static_cast<std::ptrdiff_t>(edit.length) - static_cast<std::ptrdiff_t>(edit.to - edit.from);
+    }
+    void add_between(const Edit& edit) noexcept;
+    void erase_one_value(const Message& m, const Header& h, std::string_view value) noexcept;
     [[nodiscard]] bool is_erased(Slice value) const noexcept;
     void forget_erased_values(Slice line) noexcept;
 
