@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #include <emmintrin.h>
 
@@ -45,6 +46,27 @@ namespace sipfront::sip {
         to[n / 2] = middle;
         to[n - 1] = tail;
     }
+}
+
+// Equality of texts as short as these, without a call.
+[[gnu::always_inline]] inline bool same_octets(std::string_view a, std::string_view b) noexcept {
+    const auto n = a.size();
+    if (n != b.size()) return false;
+    const auto same16 = [&](std::size_t at) {
+        return _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a.data() + at)),
+                              _mm_loadu_si128(reinterpret_cast<const __m128i*>(b.data() + at)));
+    };
+    const auto differ = [&]<class Word>(Word, std::size_t at) {
+        Word x, y;
+        std::memcpy(&x, a.data() + at, sizeof x);
+        std::memcpy(&y, b.data() + at, sizeof y);
+        return x ^ y;
+    };
+    if (n > 32) return std::memcmp(a.data(), b.data(), n) == 0;
+    if (n >= 16) return _mm_movemask_epi8(_mm_and_si128(same16(0), same16(n - 16))) == 0xffff;
+    if (n >= 8) return (differ(std::uint64_t{}, 0) | differ(std::uint64_t{}, n - 8)) == 0;
+    if (n >= 4) return (differ(std::uint32_t{}, 0) | differ(std::uint32_t{}, n - 4)) == 0;
+    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
 }
 
 }  // namespace sipfront::sip

@@ -198,8 +198,15 @@ public:
     void publish_gauges() noexcept;
 
 private:
+    // What is called in one place of every call is told to be inlined there: nothing else says that no other unit calls it.
+
     // A request on its way through.
     struct Request {
+        // Not an aggregate: as one it would be cleared as a whole first.
+        Request(const Message& message, const core::Flow& from, core::Tick at, std::uint64_t hash, const CallIdentity& id,
+                const Lead& found) noexcept
+            : m{message}, in{from}, now{at}, call_id_hash{hash}, call{id}, lead{found}, client{from.remote} {}
+
         const Message& m;
         const core::Flow& in;
         core::Tick now;
@@ -300,7 +307,14 @@ private:
     std::string_view request_uri_of(std::string_view text);
     void edit_received(EditList& edits, const Message& m, const core::Flow& in, const Shown& client);
     void edit_max_forwards(EditList& edits, const Message& m);
-    void edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const Shown* client);
+    // Nobody outside sets what the cluster trusts, and what the cluster trusts never leaves it. `client`: who is shown to the cluster.
+    void edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const Shown* client) {
+        if (from == core::Zone::cluster && to == core::Zone::cluster) return;
+        if (trust_.may_be_in(m)) strip_trust(edits, m);
+        if (to == core::Zone::cluster && client != nullptr && config_.set_auth_headers) show_client(edits, m, *client);
+    }
+    void strip_trust(EditList& edits, const Message& m);
+    void show_client(EditList& edits, const Message& m, const Shown& client);
     bool try_next(Transaction& t, core::Tick now, Answer& answer);
     std::uint32_t loop_hash(const Request& r) const noexcept;
     void start_client(Transaction& t, core::Tick now);
@@ -416,8 +430,12 @@ private:
     // Of the remote end that a response goes to; all else is as the request came in.
     static std::uint16_t reply_port(const TopVia& via, const core::Flow& in) noexcept;
     // `text`: what `via` is an index of.
-    static void write_top_via(TextBuilder& b, std::string_view text, const TopVia& via, const core::Flow& in);
-    void reply(const Message& m, const core::Flow& in, int code, std::string_view reason, LocalReply why, std::string_view extra = {});
+    static void write_top_via(TextBuilder& b, std::string_view text, const TopVia& via, const core::Flow& in, const Shown& client);
+    void reply(const Message& m, const core::Flow& in, const Shown& client, int code, std::string_view reason, LocalReply why,
+               std::string_view extra = {});
+    void reply(const Message& m, const core::Flow& in, int code, std::string_view reason, LocalReply why, std::string_view extra = {}) {
+        reply(m, in, Shown{in.remote}, code, reason, why, extra);
+    }
     // A response of our own to a transaction's request, made from its image.
     void finish(Transaction& t, int code, std::string_view reason, LocalReply why, std::string_view extra, core::Tick now);
     std::string_view retry_after(std::uint64_t seed);

@@ -96,19 +96,28 @@ std::string_view Proxy::make_register_top(const core::Flow& out, std::string_vie
     return b.view();
 }
 
-// Nobody outside sets what the cluster trusts, and what the cluster trusts never leaves it.
-void Proxy::edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const Shown* client) {
-    if (from == core::Zone::cluster && to == core::Zone::cluster) return;
+void Proxy::strip_trust(EditList& edits, const Message& m) {
     trust_.for_each(m, [&](const Header& h) {
         edits.erase(h.line);
         count(ProxyEvent::trust_header_stripped);
     });
-    if (to != core::Zone::cluster || client == nullptr || !config_.set_auth_headers) return;
-    constexpr std::size_t room = 64;
-    const auto span = scratch_.take(auth_ip_line_.size() + auth_port_line_.size() + room);
-    TextBuilder b{span};
-    b << auth_ip_line_ << client->address.view() << auth_port_line_ << client->port() << "\r\n";
-    if (!b.overflowed()) edits.insert(m.headers_end(), b.view());
+}
+
+void Proxy::show_client(EditList& edits, const Message& m, const Shown& client) {
+    const std::string_view address = client.address(), port = client.port(), end = "\r\n";
+    const auto lines = scratch_.take(auth_ip_line_.size() + address.size() + auth_port_line_.size() + port.size() + end.size());
+    if (lines.empty()) return;  // which the scratch remembers
+    auto* at = lines.data();
+    const auto put = [&at](std::string_view text) {
+        copy_octets(at, text.data(), text.size());
+        at += text.size();
+    };
+    put(auth_ip_line_);
+    put(address);
+    put(auth_port_line_);
+    put(port);
+    put(end);
+    edits.insert(m.headers_end(), {lines.data(), lines.size()});
 }
 
 // §16.6 steps 1 to 10. `t` is nullptr for an ACK, which goes without a transaction.
@@ -187,17 +196,17 @@ std::string_view Proxy::request_uri_of(std::string_view text) {
     return scratch_.strip_uri(text, *uri, {"method"});
 }
 
-void Proxy::edit_received(EditList& edits, const Message& m, const core::Flow& in, const Shown& client) {
+[[gnu::always_inline]] inline void Proxy::edit_received(EditList& edits, const Message& m, const core::Flow& in, const Shown& client) {
     const auto& via = m.top_via();
-    if (via.has_rport) edits.replace(via.rport, scratch_.join({"rport=", client.port()}));
+    if (via.has_rport) edits.replace(via.rport, client.rport());
     if (via.received) {
-        edits.replace(via.received, client.address.view());
+        edits.replace(via.received, client.address());
     } else if (via.has_rport || !client.is(m.at(via.host), in.remote.address)) {
-        edits.insert(via.value.end(), scratch_.join({";received=", client.address.view()}));
+        edits.insert(via.value.end(), client.received());
     }
 }
 
-void Proxy::edit_max_forwards(EditList& edits, const Message& m) {
+[[gnu::always_inline]] inline void Proxy::edit_max_forwards(EditList& edits, const Message& m) {
     const auto left =
         static_cast<std::uint8_t>(std::clamp(m.max_forwards() < 0 ? config_.max_forwards_default : m.max_forwards() - 1, 0, 255));
     const auto text = core::octet_text(left);

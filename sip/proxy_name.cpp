@@ -131,7 +131,7 @@ void Proxy::resume(Transaction& t, core::Tick now) {
     const auto error = waiting_message_.parse(text.view());
     Lead found;
     if (error == ParseError::none) lead(waiting_message_, t.call_id_hash, found);
-    Request r{waiting_message_, in, now, t.call_id_hash, identity(waiting_message_, t.call_id_hash), found, Shown{in.remote}};
+    Request r{waiting_message_, in, now, t.call_id_hash, identity(waiting_message_, t.call_id_hash), found};
     r.waiting = &t;
     if (error != ParseError::none || !validate(r)) {
         t.server_state = fsm::State::terminated;
@@ -171,7 +171,7 @@ void Proxy::end_waiting(Transaction& t, const Message& m, const core::Flow& in, 
     const auto room = out_.reserve(m.headers_end() + extra.size() + 512);
     TextBuilder b{room};
     b << status_line(code, reason) << "Via: ";
-    write_top_via(b, m.wire(), m.top_via(), in);
+    write_top_via(b, m.wire(), m.top_via(), in, Shown{in.remote});
     b << "\r\n";
     write_reply(b, m, code, extra);
     if (room.empty() || b.overflowed()) {

@@ -54,7 +54,7 @@ void Proxy::reject(const Glance& g, const core::Flow& in, std::uint64_t server_k
 
     TextBuilder b{room};
     b << "SIP/2.0 503 Service Unavailable\r\nVia: ";
-    write_top_via(b, g.text, g.via, in);
+    write_top_via(b, g.text, g.via, in, Shown{in.remote});
     b << g.via_more;
     for (std::size_t i = 0; i < g.via_count; ++i) b << g.vias[i];
     b << g.from << g.to << ";tag=" << std::string_view{tag, sizeof tag} << "\r\n" << g.call_id_line << g.cseq << extra << rejections_.end;

@@ -8,19 +8,18 @@
 namespace sipfront::sip {
 
 // With received and rport filled in (RFC 3261 §18.2.1, RFC 3581 §4).
-void Proxy::write_top_via(TextBuilder& b, std::string_view text, const TopVia& via, const core::Flow& in) {
-    const Shown client{in.remote};
+void Proxy::write_top_via(TextBuilder& b, std::string_view text, const TopVia& via, const core::Flow& in, const Shown& client) {
     const bool need_received = via.has_rport || !client.is(text.substr(via.host.off, via.host.len), in.remote.address);
     std::uint32_t at = via.value.off;
     // Either parameter may come first.
     const auto put_rport = [&] {
         if (!via.has_rport) return;
-        b << text.substr(at, via.rport.off - at) << "rport=" << client.port();
+        b << text.substr(at, via.rport.off - at) << client.rport();
         at = via.rport.end();
     };
     const auto put_received = [&] {
         if (!via.received) return;
-        b << text.substr(at, via.received.off - at) << client.address.view();
+        b << text.substr(at, via.received.off - at) << client.address();
         at = via.received.end();
     };
     if (via.rport.off < via.received.off) {
@@ -31,7 +30,7 @@ void Proxy::write_top_via(TextBuilder& b, std::string_view text, const TopVia& v
         put_rport();
     }
     b << text.substr(at, via.value.end() - at);
-    if (need_received && !via.received) b << ";received=" << client.address.view();
+    if (need_received && !via.received) b << client.received();
 }
 
 std::uint16_t Proxy::reply_port(const TopVia& via, const core::Flow& in) noexcept {
@@ -70,15 +69,21 @@ void Proxy::write_repeated(TextBuilder& b, const Message& m, std::string_view ta
         if (const auto others = trim(rest); !others.empty()) b << "Via: " << others << "\r\n";
     }
     while ((via = m.next(via)) != nullptr) b << m.at(via->line);
+    // Lines that follow one another in the request are copied at once.
+    Slice lines{};
     for (const auto id : {HeaderId::from, HeaderId::to, HeaderId::call_id, HeaderId::cseq}) {
         const auto* h = m.first(id);
         if (h == nullptr) continue;
-        if (id == HeaderId::to && !tag.empty()) {
-            b << "To: " << m.at(h->value) << ";tag=" << tag << "\r\n";
-        } else {
-            b << m.at(h->line);
+        const bool tagged = id == HeaderId::to && !tag.empty();
+        if (!tagged && h->line.off == lines.end()) {
+            lines.len = static_cast<std::uint16_t>(lines.len + h->line.len);
+            continue;
         }
+        b << m.at(lines);
+        lines = tagged ? Slice{} : h->line;
+        if (tagged) b << "To: " << m.at(h->value) << ";tag=" << tag << "\r\n";
     }
+    b << m.at(lines);
 }
 
 namespace {
@@ -122,7 +127,7 @@ void Proxy::answer_again(const Request& r, std::string_view residue) {
     if (room.empty()) return drop(ProxyDrop::no_buffer);
     TextBuilder b{room};
     b << residue.substr(0, head.status_line) << "Via: ";
-    write_top_via(b, r.m.wire(), r.m.top_via(), r.in);
+    write_top_via(b, r.m.wire(), r.m.top_via(), r.in, r.client);
     b << "\r\n";
     write_repeated(b, r.m, residue.substr(head.status_line, head.tag));
     b << residue.substr(head.status_line + head.tag);
@@ -131,13 +136,14 @@ void Proxy::answer_again(const Request& r, std::string_view residue) {
     counters_.responses_out[static_cast<std::size_t>(residue[8] - '0')].add();
 }
 
-void Proxy::reply(const Message& m, const core::Flow& in, int code, std::string_view reason, LocalReply why, std::string_view extra) {
+void Proxy::reply(const Message& m, const core::Flow& in, const Shown& client, int code, std::string_view reason, LocalReply why,
+                  std::string_view extra) {
     assert(m.method() != Method::ack);
     const auto room = out_.reserve(m.headers_end() + extra.size() + 512);
     if (room.empty()) return drop(ProxyDrop::no_buffer);
     TextBuilder b{room};
     b << status_line(code, reason) << "Via: ";
-    write_top_via(b, m.wire(), m.top_via(), in);
+    write_top_via(b, m.wire(), m.top_via(), in, client);
     b << "\r\n";
     write_reply(b, m, code, extra);
     if (b.overflowed()) return drop(ProxyDrop::too_large);

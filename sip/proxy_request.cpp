@@ -104,7 +104,7 @@ void Proxy::handle(const Message& m, ParseError error, const core::Flow& in, std
     scratch_.clear();
     if (error != ParseError::none) return on_malformed(m, error, in);
     if (!m.is_request()) return on_response(m, in, call_id_hash, lead, now);
-    Request r{m, in, now, call_id_hash, identity(m, call_id_hash), lead, Shown{in.remote}};
+    Request r{m, in, now, call_id_hash, identity(m, call_id_hash), lead};
     on_request(r);
 }
 
@@ -120,7 +120,7 @@ void Proxy::on_malformed(const Message& m, ParseError error, const core::Flow& i
     reply(m, in, 400, scratch_.join({"Bad Request (", name(error), ")"}), LocalReply::bad_request);
 }
 
-void Proxy::on_request(Request& r) {
+[[gnu::always_inline]] inline void Proxy::on_request(Request& r) {
     const auto& m = r.m;
     counters_.requests_in[m.method()].add();
     if (m.method() == Method::ack) return on_ack(r);
@@ -158,7 +158,7 @@ void Proxy::on_repetition(Request& r, const Linger& l) {
     answer_again(r, transactions_.residues().text(l.value));
 }
 
-void Proxy::on_ack(Request& r) {
+[[gnu::always_inline]] inline void Proxy::on_ack(Request& r) {
     const auto& m = r.m;
     if (auto* t = transactions_.find_server(r.lead.server_key).active; t != nullptr && t->is_invite()) {
         // RFC 6026 §7.1: an ACK to a 2xx never belongs to the server transaction, even with the INVITE's branch.
@@ -206,7 +206,7 @@ bool Proxy::preprocess_target(Request& r) {
 }
 
 // The ACK to a 2xx is a message of its own: forwarded without a transaction (§16.11, §17.1.1.3).
-void Proxy::forward_ack(Request& r) {
+[[gnu::always_inline]] inline void Proxy::forward_ack(Request& r) {
     if (r.m.to_tag().empty()) return drop(ProxyDrop::stray_ack);
     NextHop hop;
     route_in_dialog(r, hop);
@@ -367,7 +367,7 @@ void Proxy::start(Request& r, NextHop& hop) {
     if (!t->is_invite()) {
         due(*t, Deadline::server_retransmit) = t->started + late_trying_;
     } else if (!waited) {
-        reply(m, r.in, 100, "Trying", LocalReply::trying);
+        reply(m, r.in, r.client, 100, "Trying", LocalReply::trying);
     }
     start_client(*t, r.now);
     if (observer_ != nullptr && initial && t->is_invite())

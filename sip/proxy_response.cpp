@@ -168,7 +168,7 @@ void Proxy::on_lingering_response(const Message& m, std::uint64_t call_id_hash) 
     counters_.responses_out[2].add();
 }
 
-void Proxy::on_result(Transaction& t, const Message& m, core::Tick now) {
+[[gnu::always_inline]] inline void Proxy::on_result(Transaction& t, const Message& m, core::Tick now) {
     const auto host = t.tried[t.attempt];
     if (t.kind == Transaction::Kind::local) {
         if (m.status() >= 200) local_.local_done(t.tag, m.status(), Outcome::alive, now);
@@ -203,7 +203,7 @@ void Proxy::on_result(Transaction& t, const Message& m, core::Tick now) {
     forward_response(t, m, now);
 }
 
-void Proxy::on_final(Transaction& t, const Message& m, core::Tick now) {
+[[gnu::always_inline]] inline void Proxy::on_final(Transaction& t, const Message& m, core::Tick now) {
     const auto host = t.tried[t.attempt];
     const int status = m.status();
     if (host != core::no_destination && !t.provisional_seen) router_.report(host, status == 503 ? Outcome::unavailable : Outcome::alive);

@@ -31,7 +31,7 @@ void read_own_route(const Message& m, const CallIdentity& call, const Sockets& s
                     OwnCookie& found) noexcept;
 
 struct RouteInfo {
-    RouteInfo() = default;
+    RouteInfo() noexcept {}  // of our own: the whole would be cleared before its members are set
     RouteInfo(const RouteInfo&) = delete;
     RouteInfo& operator=(const RouteInfo&) = delete;
 

@@ -1,8 +1,12 @@
 #include "sip/sockets.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
-#include <cstring>
+
+#include <emmintrin.h>
+
+#include "sip/copy.hpp"
 
 namespace sipfront::sip {
 namespace {
@@ -30,6 +34,24 @@ Socket make_socket(const Listener& l) {
     return s;
 }
 
+// Where one of two characters first stands, or the size. Sixteen octets or more in front of the text are readable.
+std::size_t find_either(std::string_view text, char a, char b) noexcept {
+    constexpr std::size_t block = 16;
+    const auto hits = [a, b](const char* p) {
+        const auto octets = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+        const auto hit = _mm_or_si128(_mm_cmpeq_epi8(octets, _mm_set1_epi8(a)), _mm_cmpeq_epi8(octets, _mm_set1_epi8(b)));
+        return static_cast<unsigned>(_mm_movemask_epi8(hit));
+    };
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    for (; static_cast<std::size_t>(end - at) >= block; at += block)
+        if (const auto found = hits(at))
+            return static_cast<std::size_t>(at - text.data()) + static_cast<std::size_t>(std::countr_zero(found));
+    // The rest is read from its end.
+    const auto found = hits(end - block) >> (block - static_cast<std::size_t>(end - at));
+    return found == 0 ? text.size() : static_cast<std::size_t>(at - text.data()) + static_cast<std::size_t>(std::countr_zero(found));
+}
+
 }  // namespace
 
 Sockets::Sockets(std::span<const Listener> listeners) {
@@ -43,13 +65,6 @@ const Socket* Sockets::at(const core::Endpoint& e, core::Transport t) const noex
     for (const auto& s : sockets_)
         if (s.listener.local.port == e.port && s.listener.local == e && s.listener.transport == t) return &s;
     return nullptr;
-}
-
-const Socket* Sockets::of(const core::Flow& flow) const noexcept {
-    const auto id = core::raw(flow.listener);
-    if (id < sockets_.size() && sockets_[id].listener.local == flow.local && sockets_[id].listener.transport == flow.transport)
-        return &sockets_[id];
-    return at(flow.local, flow.transport);
 }
 
 core::Flow Sockets::flow(const core::FarEnd& end) const noexcept {
@@ -68,9 +83,9 @@ const Socket* Sockets::named_by(const Uri& uri) const noexcept {
     if (uri.params.empty() && uri.scheme == Scheme::sip && uri.host.front() != '[') {
         // An IPv4 address has one spelling: it needs no reading.
         const auto port = uri.port != 0 ? uri.port : core::default_port(core::Transport::udp);
-        const auto named = [&](const Socket& s) { return s.listener.local.port == port && s.host() == uri.host; };
-        const auto found = std::find_if(sockets_.begin(), sockets_.end(), named);
-        return found != sockets_.end() ? &*found : nullptr;
+        for (const auto& s : sockets_)
+            if (s.listener.local.port == port && same_octets(s.host(), uri.host)) return &s;
+        return nullptr;
     }
     const auto transport = uri.transport();
     const auto e = endpoint_of(uri, transport);
@@ -88,7 +103,7 @@ bool Sockets::sent(const TopVia& via, const Message& m) const noexcept {
     if (via.port != 0) {
         const std::string_view shown{m.wire().data() + via.host.off, via.port_text.end() - via.host.off};
         for (const auto& s : sockets_)
-            if (shown == s.sent_by) return true;
+            if (same_octets(shown, s.sent_by)) return true;
     }
     const auto address = core::IpAddress::parse(m.at(via.host));
     if (!address) return false;
@@ -100,17 +115,20 @@ Sockets::OwnRoute Sockets::read_own_route(std::string_view value) const noexcept
     constexpr std::string_view ftag = ";ftag=";
     for (const auto& s : sockets_) {
         const auto head = s.route();
-        if (!value.starts_with(head)) continue;
+        if (value.size() < head.size() || !same_octets(value.substr(0, head.size()), head)) continue;
         // The cookie, a from-tag if there is one, and the end. Whether the cookie's characters can be one's at all is for whoever
         // opens it to say.
-        auto cookie = value.substr(head.size());
-        if (cookie.find('>') != cookie.size() - 1) return {};
-        cookie.remove_suffix(1);
-        const auto semicolon = cookie.find(';');
-        if (semicolon == std::string_view::npos) return {&s, cookie};
-        const auto tag = cookie.substr(semicolon);
-        const bool ends = tag.starts_with(ftag) && tag.find(';', ftag.size()) == std::string_view::npos;
-        return ends ? OwnRoute{&s, cookie.substr(0, semicolon)} : OwnRoute{};
+        const auto text = value.substr(head.size());
+        const auto end = find_either(text, ';', '>');
+        if (end == text.size()) return {};
+        auto last = end;
+        if (text[end] == ';') {
+            const auto tag = text.substr(end);
+            if (tag.size() < ftag.size() || !same_octets(tag.substr(0, ftag.size()), ftag)) return {};
+            last = end + ftag.size() + find_either(tag.substr(ftag.size()), ';', '>');
+            if (last == text.size() || text[last] == ';') return {};
+        }
+        return last + 1 == text.size() ? OwnRoute{&s, text.substr(0, end)} : OwnRoute{};
     }
     return {};
 }

@@ -40,7 +40,13 @@ public:
     // The socket at an address, or nullptr.
     [[nodiscard]] const Socket* at(const core::Endpoint& e, core::Transport t) const noexcept;
     // The socket that a message of ours leaves from or came to; falls back to at().
-    [[nodiscard]] const Socket* of(const core::Flow& flow) const noexcept;
+    [[nodiscard]] const Socket* of(const core::Flow& flow) const noexcept {
+        const auto id = core::raw(flow.listener);
+        if (id < sockets_.size() && sockets_[id].listener.local == flow.local && sockets_[id].listener.transport == flow.transport)
+            [[likely]]
+            return &sockets_[id];
+        return at(flow.local, flow.transport);
+    }
     [[nodiscard]] const Socket* of(const core::FarEnd& end) const noexcept {
         const auto id = core::raw(end.listener);
         return id < sockets_.size() ? &sockets_[id] : nullptr;

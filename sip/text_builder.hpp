@@ -52,28 +52,33 @@ private:
     bool overflowed_ = false;
 };
 
-// An endpoint as header fields show it, written once for all of them.
+// An endpoint as header fields and the parameters of a Via show it, written once for all of them.
 class Shown {
 public:
     explicit Shown(const core::Endpoint& e) noexcept {
-        address.length = e.address.write(address.chars.data());
-        const auto [end, ec] = std::to_chars(port_.data(), port_.data() + port_.size(), e.port);
-        port_length_ = static_cast<std::size_t>(end - port_.data());
+        received_length_ = received_name.size() + e.address.write(received_.data() + received_name.size());
+        const auto [end, ec] = std::to_chars(rport_.data() + rport_name.size(), rport_.data() + rport_.size(), e.port);
+        rport_length_ = static_cast<std::size_t>(end - rport_.data());
+        std::memcpy(received_.data(), received_name.data(), received_name.size());
+        std::memcpy(rport_.data(), rport_name.data(), rport_name.size());
     }
-    struct Text {
-        std::array<char, core::IpAddress::max_text> chars;
-        std::size_t length;
-        [[nodiscard]] std::string_view view() const noexcept { return {chars.data(), length}; }
-    } address;
-    [[nodiscard]] std::string_view port() const noexcept { return {port_.data(), port_length_}; }
+    [[nodiscard]] std::string_view address() const noexcept { return received().substr(received_name.size()); }
+    [[nodiscard]] std::string_view port() const noexcept { return rport().substr(rport_name.size()); }
+    // ";received=10.77.0.2"
+    [[nodiscard]] std::string_view received() const noexcept { return {received_.data(), received_length_}; }
+    // "rport=5060"
+    [[nodiscard]] std::string_view rport() const noexcept { return {rport_.data(), rport_length_}; }
     // Whether a sent-by host is `e`, the address shown. An IPv4 address has one spelling, an IPv6 address many.
     [[nodiscard]] bool is(std::string_view host, const core::IpAddress& e) const noexcept {
-        return host == address.view() || (e.is_v6() && core::IpAddress::parse(host) == e);
+        return same_octets(host, address()) || (e.is_v6() && core::IpAddress::parse(host) == e);
     }
 
 private:
-    std::array<char, 5> port_;
-    std::size_t port_length_;
+    static constexpr std::string_view received_name = ";received=", rport_name = "rport=";
+
+    std::array<char, received_name.size() + core::IpAddress::max_text> received_;
+    std::array<char, rport_name.size() + 5> rport_;
+    std::size_t received_length_, rport_length_;
 };
 
 }  // namespace sipfront::sip

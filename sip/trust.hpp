@@ -21,10 +21,11 @@ public:
         }
     }
 
+    // False: no header field has a trusted name.
+    [[nodiscard]] bool may_be_in(const Message& m) const noexcept { return (m.present() & ids_) != 0; }
     // f(const Header&) for each header field with a trusted name, any spelling, all instances.
     template <class F>
     void for_each(const Message& m, F&& f) const {
-        if ((m.present() & ids_) == 0) return;
         for (const auto& h : m.headers()) {
             if (names(m, h)) f(h);
         }

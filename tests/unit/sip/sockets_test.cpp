@@ -60,6 +60,25 @@ TEST_F(SocketsTest, KnowTheirRouteExactlyAsTheyWroteIt) {
         EXPECT_EQ(own(other).socket, nullptr) << other;
 }
 
+TEST_F(SocketsTest, KnowTheirRouteAtAnyLength) {
+    const std::string head = "<sip:10.77.0.100:5060;lr;sf=";
+    for (std::size_t cookie = 1; cookie < 70; ++cookie) {
+        for (const std::size_t tag : {0, 1, 9, 10, 16, 25, 26, 27, 42}) {
+            const auto value = head + std::string(cookie, 'c') + (tag == 0 ? "" : ";ftag=") + std::string(tag, 't') + ">";
+            const auto own = sockets.read_own_route(value);
+            ASSERT_NE(own.socket, nullptr) << value;
+            EXPECT_EQ(own.cookie.size(), cookie) << value;
+            EXPECT_EQ(sockets.read_own_route(value.substr(0, value.size() - 1)).socket, nullptr) << value;
+            EXPECT_EQ(sockets.read_own_route(value + ">").socket, nullptr) << value;
+            for (auto at = head.size(); tag != 0 && at + 1 < value.size(); ++at) {
+                auto cut = value;
+                cut[at] = '>';
+                EXPECT_EQ(sockets.read_own_route(cut).socket, nullptr) << cut;
+            }
+        }
+    }
+}
+
 TEST_F(SocketsTest, GiveAFlowItsLocalEndBack) {
     core::Flow f;
     f.local = at("[fd77::100]:5070");
