@@ -3,9 +3,11 @@
 
 A header that some source includes before anything else, with no precompiled header, was compiled alone by the build already.
 
-Usage: headers.py REPOSITORY BUILD (the build directory holds compile_commands.json)
+Usage: headers.py REPOSITORY BUILD (the build directory holds compile_commands.json). What it finds is kept there: a second run, which may begin
+while the first one is at work, compiles only what has changed since.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -129,4 +131,6 @@ def main(root: Path, build: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()))
+    with (Path(sys.argv[2]) / "headers-alone.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        sys.exit(main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()))

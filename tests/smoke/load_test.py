@@ -45,7 +45,7 @@ class Load(LabCase):
                 cuts.append(victim)
 
         switches = page().sum("sipfront_bond_switches_total")
-        self.place(CALLS // 2, RATE // 2, cut_both_in_turn)
+        self.place(CALLS // 2, RATE, cut_both_in_turn)
         self.assertEqual(len(cuts), 2)
         self.assertGreaterEqual(page().sum("sipfront_bond_switches_total") - switches, 2)
         self.assert_no_dialog_left()
