@@ -91,14 +91,15 @@ inline std::size_t count_readable(const Message& m, HeaderId id) noexcept {
     return n;
 }
 
-// Whether both sides split the lines at the same commas: every quote is closed, and none stands behind a backslash that quotes
-// nothing. Only the topmost Via has been judged by the parser; in those below an open quote reaches as far as each side thinks.
-inline bool quotes_are_clear(const Message& m, HeaderId id) noexcept {
+// Whether both sides split the lines at the same commas: every quote is closed, none stands behind a backslash that quotes
+// nothing, and there is no '<', which osip takes for an octet like others in a Via, where it has no place. Only the topmost Via has
+// been judged by the parser; in those below an open quote reaches as far as each side thinks.
+inline bool commas_are_clear(const Message& m, HeaderId id) noexcept {
     for (const auto* h = m.first(id); h != nullptr; h = m.next(h)) {
         const auto line = m.at(h->value);
         bool quoted = false;
         for (std::size_t i = 0; i < line.size(); ++i) {
-            if (line[i] == '\\' && !quoted) return false;
+            if ((line[i] == '\\' || line[i] == '<') && !quoted) return false;
             if (line[i] == '\\')
                 ++i;
             else if (line[i] == '"')
@@ -123,7 +124,7 @@ public:
         same("CSeq number", std::to_string(m.cseq().number), std::to_string(number(r.cseq_number).value_or(0)));
         same("CSeq method", m.at(m.cseq().method_name), r.cseq_method);
         via(m, r);
-        if (input == Input::well_formed || quotes_are_clear(m, HeaderId::via)) same("Vias", count_values(m, HeaderId::via), r.vias);
+        if (input == Input::well_formed || commas_are_clear(m, HeaderId::via)) same("Vias", count_values(m, HeaderId::via), r.vias);
         routes("Routes", m, HeaderId::route, r.routes);
         routes("Record-Routes", m, HeaderId::record_route, r.record_routes);
         contact(m, r);
