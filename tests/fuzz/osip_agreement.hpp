@@ -172,7 +172,14 @@ private:
         same("Via transport", m.at(v.transport), r.via_transport);
         same("Via host", without_brackets(m.at(v.host)), r.via_host);
         same("Via port", v.port, number(r.via_port).value_or(0xffffffff));
-        parameter("Via branch", m.at(v.branch), r.via_branch);
+        if (input_ == Input::well_formed || !repeats(m.at(v.value), "branch")) parameter("Via branch", m.at(v.branch), r.via_branch);
+    }
+
+    // Whether a word stands there twice. RFC 3261 §7.3.1 forbids it of a parameter, and each side takes another one.
+    static bool repeats(std::string_view text, std::string_view word) {
+        int n = 0;
+        for (; text.size() >= word.size(); text.remove_prefix(1)) n += iequals(text.substr(0, word.size()), word) ? 1 : 0;
+        return n > 1;
     }
 
     // Quotes belong into no token. Where some stand behind other octets of a value, osip does not see them, and ends at a ';' between them.
