@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "sip/edit.hpp"
-#include "sip/grammar.hpp"
 #include "sip/uri.hpp"
 #include "tests/fuzz/check.hpp"
+#include "tests/fuzz/lists.hpp"
 
 namespace {
 
@@ -86,24 +86,6 @@ std::vector<std::string_view> other_lines(const Message& m, HeaderId id) {
     for (const auto& h : m.headers())
         if (h.id != id) out.push_back(m.at(h.line));
     return out;
-}
-
-// What opens a quoted string, a bracket or a comment and is never closed counts as any other octet. Where a value has one of these, what
-// closes it may come nearer when values behind it go, and the rest is split in another way: of no such line anything can be asked.
-bool all_closed(const Message& m, HeaderId id) {
-    for (const auto* h = m.first(id); h != nullptr; h = m.next(h)) {
-        const auto text = m.at(h->value);
-        for (std::size_t at = 0; at < text.size();) {
-            const char c = text[at];
-            const auto behind = c == '"'   ? grammar::quoted_end(text, at)
-                                : c == '<' ? text.find('>', at)
-                                : c == '(' ? grammar::comment_end(text, at)
-                                           : at + 1;
-            if (behind == std::string_view::npos) return false;
-            at = behind;
-        }
-    }
-    return true;
 }
 
 // Some values of a list-valued header field go, all others and all other lines stay.

@@ -11,6 +11,7 @@
 #include "sip/message.hpp"
 #include "sip/osip_codec.hpp"
 #include "sip/uri.hpp"
+#include "tests/fuzz/lists.hpp"
 
 namespace sipfront::sip::agreement {
 
@@ -190,6 +191,7 @@ private:
     // osip leaves out of its lists what it cannot read, and any URI shorter than "sip:xx".
     void routes(std::string_view field, const Message& m, HeaderId id, std::size_t theirs) {
         const auto ours = count_values(m, id);
+        if (input_ == Input::any && !all_closed(m, id)) return;
         if (input_ == Input::any && ours > theirs && ours != count_readable(m, id)) return;
         same(field, ours, theirs);
     }
