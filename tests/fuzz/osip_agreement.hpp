@@ -173,7 +173,9 @@ private:
         same("Via transport", m.at(v.transport), r.via_transport);
         same("Via host", without_brackets(m.at(v.host)), r.via_host);
         same("Via port", v.port, number(r.via_port).value_or(0xffffffff));
-        if (input_ == Input::well_formed || !repeats(m.at(v.value), "branch")) parameter("Via branch", m.at(v.branch), r.via_branch);
+        const auto value = m.at(v.value);
+        const bool clear = value.find('"') == std::string_view::npos && !repeats(value, "branch");
+        if (input_ == Input::well_formed || clear) same("Via branch", m.at(v.branch), r.via_branch);
     }
 
     // Whether a word stands there twice. RFC 3261 §7.3.1 forbids it of a parameter, and each side takes another one.
