@@ -7,7 +7,7 @@ import threading
 import time
 
 from .. import net as lab
-from ..shell import inside, network, run
+from ..shell import inside, network
 from . import plan
 
 _ETH_P_ALL, _PACKET_OUTGOING = 3, 4

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from .. import net as lab
-from ..shell import inside, run
+from ..shell import inside
 from . import plan
 
 # As for a busy SIP server: a burst waits in a socket or a backlog instead of being lost.
