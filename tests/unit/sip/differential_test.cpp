@@ -10,6 +10,7 @@
 #include "sip/osip_codec.hpp"
 #include "tests/fuzz/message_generator.hpp"
 #include "tests/fuzz/osip_agreement.hpp"
+#include "tests/fuzz/strict_grammar.hpp"
 
 namespace sipfront::sip {
 namespace {
@@ -38,6 +39,52 @@ TEST(ParserAgainstOsip, ReadTheSameInGeneratedWellFormedMessages) {
         ++compared;
     }
     EXPECT_EQ(compared, runs);
+}
+
+// What the comparison of any message rests on: it would ask nothing if the strict grammar took too little.
+TEST(StrictGrammar, TakesEveryGeneratedField) {
+    Random random{std::mt19937_64{20240608}};
+    fuzz::MessageGenerator generator{random};
+    using strict::Reader;
+    for (int i = 0; i < 5'000 && !HasFailure(); ++i) {
+        const auto text = generator.message();
+        SCOPED_TRACE(text);
+        Message m;
+        ASSERT_EQ(m.parse(text), ParseError::none);
+        EXPECT_TRUE(!m.is_request() || Reader{m.request_uri()}.request_uri());
+        EXPECT_TRUE(strict::every(m, HeaderId::via, [](Reader value) { return value.vias(); }));
+        EXPECT_TRUE(strict::every(m, HeaderId::from, [](Reader value) { return value.party(); }));
+        EXPECT_TRUE(strict::every(m, HeaderId::to, [](Reader value) { return value.party(); }));
+        EXPECT_TRUE(strict::every(m, HeaderId::call_id, [](Reader value) { return value.call_id(); }));
+        EXPECT_TRUE(strict::every(m, HeaderId::cseq, [](Reader value) { return value.cseq(); }));
+        EXPECT_TRUE(strict::every(m, HeaderId::contact, [](Reader value) { return value.contacts(); }));
+        EXPECT_TRUE(strict::every(m, HeaderId::route, [](Reader value) { return value.routes(); }));
+        EXPECT_TRUE(strict::every(m, HeaderId::record_route, [](Reader value) { return value.routes(); }));
+        EXPECT_TRUE(strict::every(m, HeaderId::content_length, [](Reader value) { return value.number(); }));
+    }
+}
+
+TEST(StrictGrammar, RefusesWhatRfc3261Refuses) {
+    using strict::Reader;
+    for (const auto* via :
+         {"", "SIP/2.0/UDP", "SIP/2.0/UDP a;branch=1;BRANCH=2", "SIP/2.0/UDP a;x=\"1", "SIP/2.0/UDP a<b", "SIP/2.0/UDP a;b=c\"d\"",
+          "SIP/2.0/UDP a:", "SIP/2.0/UDP a:65536", "SIP/2.0/UDP a,", "SIP/2.0/UDP a;;b", "SIP/3.0/UDP a", "SIP/2.0/UDP a (b"})
+        EXPECT_FALSE(Reader{via}.vias()) << via;
+    for (const auto* party :
+         {"", "sip:a@b?c", "<sip:a@b", "sip:a@b>", "a\" <sip:a@b>", "a(b) <sip:a@b>", "<sip:a@b>;tag=a\"b\"", "<sip:a@b>;tag=1;tag=2",
+          "<sip:a b@c>", "<sip:a%4@b.example>", "<sip:a%00@b.example>", "<sip:a@b c>", "<sip:>"})
+        EXPECT_FALSE(Reader{party}.party()) << party;
+    for (const auto* routes : {"", "sip:a@b", "<sip:a@b>,", "<sip:a@b> <sip:a@b>", "\"<sip:a@b>", "<sip:a@b>;(", "<sip:r>"})
+        EXPECT_FALSE(Reader{routes}.routes()) << routes;
+    for (const auto* contacts : {"sip:a@b.example, sip:c@d.example", "sip:a@b.example;x=\""})
+        EXPECT_FALSE(Reader{contacts}.contacts()) << contacts;
+    for (const auto* uri :
+         {"", "sip", "sip:", "sip:@b.example", "sip:a@", "sip:a@b.example:x", "<sip:a@b.example>", "sip:a@b.example;", "1:abcde"})
+        EXPECT_FALSE(Reader{uri}.request_uri()) << uri;
+    EXPECT_FALSE(Reader{"a@b@c"}.call_id());
+    EXPECT_FALSE(Reader{"1INVITE"}.cseq());
+    EXPECT_FALSE(Reader{"1 INVITE x"}.cseq());
+    EXPECT_FALSE(Reader{"1x"}.number());
 }
 
 // Where osip is wrong or has another idea. The generator keeps clear of these and agreement::comparable() knows them; when a
@@ -81,6 +128,7 @@ TEST(ParserAgainstOsip, KnownDeviationsOfOsipAreStillThere) {
         {"no dot in a scheme", "OPTIONS soap.beep://192.0.2.1:3002 SIP/2.0", ""},
         {"the version of a response only in capitals", "sip/2.0 200 OK", ""},
         {"blanks behind a bare URI belong to its port", "To: sip:b.example:27094    ;tag=2", ""},
+        {"no digit in a scheme", "Route: <si0:b.example>", "Routes: ours '1' osip '0'"},
         {"a URI shorter than sip:xx is none", "Route: <sip:r>", "Routes: ours '1' osip '0'"},
         {"To, From and CSeq twice, even if they are the same", "t: <sip:bob@b.example>", ""},
     };
