@@ -120,6 +120,7 @@ void bind_sip(Binder& b, sip::ProxyConfig& p) {
     b.number("max_transactions", p.max_transactions, 1'024, 1LL << 26);
     b.number("max_dialogs", p.max_dialogs, 1'024, 1LL << 26);
     b.size("image_bytes", p.image_bytes, 1ULL << 20, 1ULL << 40);
+    b.flag("commit_tables", p.commit_tables);
     b.table("timers", [&](Binder& t) { bind_timers(t, p.timers); });
     b.table("methods", [&](Binder& t) { bind_methods(t, p); });
     b.table("trust", [&](Binder& t) {

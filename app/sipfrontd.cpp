@@ -9,10 +9,13 @@
 #include <iostream>
 #include <latch>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "app/admin_server.hpp"
 #include "app/config.hpp"
@@ -227,23 +230,34 @@ private:
         std::atomic<bool> stop{false};  // control: writes, workers: read
         std::latch ready{workers_};
         std::barrier<> all_stopped{workers_};
+        std::mutex failing;
+        core::Status made = core::Done{};  // by the first worker that could not be made
         const std::function<void(core::WorkerId)> work = [&](core::WorkerId id) {
             auto& seat = seats_[core::raw(id)];
             dpdk::DpdkIo io{id, plane, clock};
-            app::Worker<dpdk::DpdkIo> worker{id, shared_, io, seat.stats, clock.now()};
+            std::optional<app::Worker<dpdk::DpdkIo>> worker;
+            try {
+                const core::CommitAtOnce scope{config_.proxy.commit_tables};
+                worker.emplace(id, shared_, io, seat.stats, clock.now());
+            } catch (const std::exception& e) {
+                const std::scoped_lock lock{failing};
+                made = cannot_make(id, e);
+            }
             ready.count_down();
-            dpdk::poll_until(stop, clock, idle_policy(), seat.occupancy, [&](core::Tick now) {
-                const auto messages = worker.poll(now);
-                if (messages > 0) seat.stats.burst_time.record(static_cast<std::uint64_t>((clock.now() - now).count()));
-                return messages + io.last_activity();
-            });
+            if (worker) run(*worker, io, seat, clock, stop);
             // What peers steered here lies in their mailboxes until the last of them has stopped.
             all_stopped.arrive_and_wait();
-            worker.stop();
-            io.stop(worker.outbox());
+            if (worker) worker->stop();
+            core::Outbox nothing_lent;
+            io.stop(worker ? worker->outbox() : nothing_lent);
         };
         if (auto s = eal.launch_on_workers(workers_, work); !s) return s;
         ready.wait();
+        if (!made) {
+            stop.store(true, std::memory_order_relaxed);
+            eal.wait_all();
+            return made;
+        }
         core::log().info("sipfrontd {} is ready: {} workers, {} listeners", SIPFRONT_VERSION, workers_, config_.proxy.listeners.size());
         if (const auto policy = core::huge_page_policy(); policy != "always" && policy != "madvise")
             core::log().warn("transparent huge pages are off: large tables cost more (docs/BENCHMARKS.md)");
@@ -251,6 +265,22 @@ private:
         stop.store(true, std::memory_order_relaxed);
         eal.wait_all();
         return core::Done{};
+    }
+
+    void run(app::Worker<dpdk::DpdkIo>& worker, const dpdk::DpdkIo& io, WorkerSeat& seat, const dpdk::TscClock& clock,
+             const std::atomic<bool>& stop) const {
+        dpdk::poll_until(stop, clock, idle_policy(), seat.occupancy, [&](core::Tick now) {
+            const auto messages = worker.poll(now);
+            if (messages > 0) seat.stats.burst_time.record(static_cast<std::uint64_t>((clock.now() - now).count()));
+            return messages + io.last_activity();
+        });
+    }
+
+    core::Error cannot_make(core::WorkerId id, const std::exception& e) const {
+        return {fmt::format(
+            "the tables of worker {} cannot be made: {}; lower sip.max_dialogs ({}), sip.max_transactions ({}) or sip.image_bytes "
+            "({} MiB), or let them grow with sip.commit_tables = false",
+            core::raw(id), e.what(), config_.proxy.max_dialogs, config_.proxy.max_transactions, config_.proxy.image_bytes >> 20)};
     }
 
     dpdk::IdlePolicy idle_policy() const {

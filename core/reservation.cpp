@@ -1,9 +1,13 @@
 #include "core/reservation.hpp"
 
+#include <cerrno>
 #include <cstdint>
 #include <fstream>
+#include <limits>
 #include <new>
+#include <string>
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 
 namespace sipfront::core {
@@ -11,6 +15,19 @@ namespace {
 
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 constexpr std::size_t small_page = 4096;
+
+thread_local bool commit_at_once = false;
+
+// What the kernel thinks can be had without swapping. Where it does not tell, madvise() has the last word.
+std::size_t available_memory() {
+    std::ifstream file{"/proc/meminfo"};
+    std::string key, unit;
+    for (std::size_t kib = 0; file >> key >> kib;) {
+        if (key == "MemAvailable:") return kib * 1024;
+        std::getline(file, unit);
+    }
+    return std::numeric_limits<std::size_t>::max();
+}
 
 constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return (n + step - 1) / step * step; }
 
@@ -29,11 +46,35 @@ Reservation::Reservation(std::size_t bytes) : size_{round_up(bytes == 0 ? 1 : by
     data_ = begin + skew;
     // Only advice: without transparent huge pages everything works, with more TLB misses.
     if (slack > 0) ::madvise(data_, size_, MADV_HUGEPAGE);
+    if (!commit_at_once) return;
+    try {
+        commit();
+    } catch (...) {
+        release();
+        throw;
+    }
+}
+
+void Reservation::commit() {
+    if (const auto available = available_memory(); size_ > available) throw MemoryShortage{size_, available};
+    if (::madvise(data_, size_, MADV_POPULATE_WRITE) == 0) return;
+    if (errno != EINVAL) throw std::bad_alloc{};
+    // Kernels before 5.14.
+    auto* const octets = static_cast<volatile std::uint8_t*>(data_);
+    for (std::size_t at = 0; at < size_; at += small_page) octets[at] = 0;
 }
 
 void Reservation::release() noexcept {
     if (data_ != nullptr) ::munmap(data_, size_);
 }
+
+CommitAtOnce::CommitAtOnce(bool wanted) noexcept : before_{std::exchange(commit_at_once, wanted)} {}
+
+CommitAtOnce::~CommitAtOnce() { commit_at_once = before_; }
+
+MemoryShortage::MemoryShortage(std::size_t wanted, std::size_t available)
+    : std::runtime_error{fmt::format("a table of {} MiB is to be committed and {} MiB of memory are available", (wanted + 1'048'575) >> 20,
+                                     available >> 20)} {}
 
 std::string huge_page_policy() {
     std::ifstream file{"/sys/kernel/mm/transparent_hugepage/enabled"};

@@ -78,6 +78,7 @@ struct ProxyConfig {
     std::uint32_t max_transactions = 1U << 20;
     std::uint32_t max_dialogs = 1U << 20;
     std::uint64_t image_bytes = 1ULL << 30;  // retransmission images and dialog texts
+    bool commit_tables = false;              // all that at start instead of page by page (core::CommitAtOnce)
 };
 
 }  // namespace sipfront::sip

@@ -7,7 +7,7 @@ import threading
 import time
 
 from harness import LabCase, grown, hosts, lab, main, node, page, picks, plan, proc, sip, sipp, states
-from sflab.shell import wait_for
+from sflab.shell import LabError, wait_for
 
 
 def rows(*names: str) -> str:
@@ -170,6 +170,26 @@ class Control(LabCase):
                 host.reply(message, "180 Ringing")
                 return message
         self.fail("the call did not reach the host")
+
+    def test_tables_are_committed_at_start(self):
+        """Their memory is there before the first call. A start that finds less than it wants says so and ends."""
+        bounds = "[sip]\nmax_dialogs = 100000\nmax_transactions = 100000\n"
+        self.addCleanup(self.restart, "")
+        self.restart(f'{bounds}image_bytes = "256MiB"\n')
+        as_needed = proc.resident(proc.find("lb1"))
+        self.restart(f'{bounds}image_bytes = "256MiB"\ncommit_tables = true\n')
+        self.assertGreater(proc.resident(proc.find("lb1")), as_needed + (256 << 20))
+        self.wait_for_states({name: "active" for name in plan.HOST_PARTS})
+        self.call("uac", calls=20, rate=20, hold_ms=50)
+
+        with self.assertRaisesRegex(LabError, "tables of worker 0 .* 1048576 MiB is to be committed .* sip.commit_tables = false"):
+            self.restart(f'{bounds}image_bytes = "1TiB"\ncommit_tables = true\n')
+        self.assertEqual(proc.exit_status(proc.find("lb1")), 1)
+
+    def restart(self, overlay: str):
+        node.stop("lb1")
+        node.write_overlay(overlay)
+        lab.start("lb1")
 
     def test_check_tells_all_errors_at_once(self):
         bad = plan.STATE / "conf" / "bad.toml"

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 namespace sipfront::core {
 namespace {
@@ -31,6 +34,48 @@ TEST(Reservation, MovesItsMapping) {
     a = std::move(b);
     EXPECT_EQ(a.data(), where);
     EXPECT_EQ(b.data(), nullptr);  // NOLINT(bugprone-use-after-move,clang-analyzer-cplusplus.Move): what the header promises
+}
+
+// Pages of it that the kernel has committed.
+std::ptrdiff_t committed(const Reservation& r) {
+    std::vector<unsigned char> pages(r.size() / 4096);
+    EXPECT_EQ(::mincore(r.data(), r.size(), pages.data()), 0);
+    return std::ranges::count_if(pages, [](unsigned char p) { return (p & 1) != 0; });
+}
+
+constexpr std::size_t some_pages = std::size_t{6} << 20;
+
+TEST(Reservation, IsCommittedWhenItIsTouched) {
+    const Reservation r{some_pages};
+    EXPECT_EQ(committed(r), 0);
+}
+
+TEST(Reservation, IsCommittedAtOnceWhereThatIsWanted) {
+    const CommitAtOnce scope{true};
+    for (const auto bytes : {std::size_t{1}, std::size_t{5000}, some_pages}) {
+        const Reservation r{bytes};
+        EXPECT_EQ(committed(r), static_cast<std::ptrdiff_t>(r.size() / 4096));
+        EXPECT_EQ(std::count(static_cast<char*>(r.data()), static_cast<char*>(r.data()) + bytes, 0), static_cast<std::ptrdiff_t>(bytes));
+    }
+    {
+        const CommitAtOnce inner{false};
+        EXPECT_EQ(committed(Reservation{some_pages}), 0);
+    }
+    EXPECT_NE(committed(Reservation{some_pages}), 0);
+    std::thread{[] { EXPECT_EQ(committed(Reservation{some_pages}), 0) << "of this thread alone"; }}.join();
+}
+
+TEST(Reservation, IsRefusedWhereTheMachineHasNotSoMuch) {
+    constexpr std::size_t absurd = std::size_t{1} << 45;
+    EXPECT_NO_THROW(Reservation{absurd});
+    const CommitAtOnce scope{true};
+    try {
+        const Reservation r{absurd};
+        FAIL() << "32 TiB were committed";
+    } catch (const MemoryShortage& e) {
+        EXPECT_THAT(e.what(), testing::HasSubstr("33554432 MiB is to be committed"));
+    }
+    EXPECT_NO_THROW(Reservation{some_pages});
 }
 
 TEST(Reservation, NamesTheKernelsPolicyForHugePages) { EXPECT_THAT(huge_page_policy(), testing::AnyOf("", "always", "madvise", "never")); }
