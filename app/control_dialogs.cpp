@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "app/control.hpp"
+#include "ha/instant.hpp"
 
 namespace sipfront::app {
 namespace {
@@ -12,12 +13,10 @@ using namespace std::chrono_literals;
 constexpr std::size_t at_once = 64;
 constexpr auto patience = 250ms;
 
-DialogStatus status_of(const ListedDialog& l, std::size_t worker, core::Tick now, std::int64_t unix_us) {
+DialogStatus status_of(const ListedDialog& l, std::size_t worker, const ha::Instant& now) {
     const auto& e = l.event;
     const auto text = [&](sip::DialogText t) { return std::string{l.get(t)}; };
-    const auto seconds = [&](core::Tick t) {
-        return (unix_us + std::chrono::duration_cast<std::chrono::microseconds>(t - now).count()) / 1'000'000;
-    };
+    const auto seconds = [&](core::Tick t) { return now.unix_us_of(t) / 1'000'000; };
     using enum sip::DialogText;
     return {.id = e.id,
             .worker = worker,
@@ -40,10 +39,6 @@ DialogStatus status_of(const ListedDialog& l, std::size_t worker, core::Tick now
             .destination = e.destination,
             .counted = e.counted,
             .caller_in_cluster = e.caller_in_cluster};
-}
-
-std::int64_t unix_us() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 core::Error silent(std::size_t worker) { return {"worker " + std::to_string(worker) + " does not answer"}; }
@@ -74,10 +69,9 @@ core::Result<std::vector<DialogStatus>> Control::dialogs(std::uint32_t index, st
         q->complete = false;
         while (!q->complete && all.size() < count) {
             if (!ask(w, q)) return silent(w);
-            const auto now = parts_.clock();
-            const auto wall = unix_us();
+            const ha::Instant now{parts_.clock(), ha::unix_us_now()};
             for (std::size_t i = 0; i < q->count && all.size() < count; ++i)
-                if (seen++ >= index) all.push_back(status_of(q->found[i], w, now, wall));
+                if (seen++ >= index) all.push_back(status_of(q->found[i], w, now));
         }
     }
     return all;
@@ -93,7 +87,7 @@ core::Result<std::vector<DialogStatus>> Control::dialogs_of(const std::string& c
     const std::size_t w = core::raw(parts_.steering->owner(q->call_id_hash));
     if (!ask(w, q)) return silent(w);
     std::vector<DialogStatus> all;
-    if (q->count != 0) all.push_back(status_of(q->found[0], w, parts_.clock(), unix_us()));
+    if (q->count != 0) all.push_back(status_of(q->found[0], w, {parts_.clock(), ha::unix_us_now()}));
     return all;
 }
 

@@ -10,10 +10,6 @@
 namespace sipfront::app {
 namespace {
 
-std::int64_t unix_us() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 // For call records without a database: what the journal writes goes nowhere.
 class NoStore final : public ha::DialogStore {
 public:
@@ -44,7 +40,7 @@ DialogKeeper::DialogKeeper(Parts parts)
                 .store = factory_of(parts_.store),
                 .clock =
                     [clock = parts_.clock] {
-                        return ha::Instant{clock(), unix_us()};
+                        return ha::Instant{clock(), ha::unix_us_now()};
                     }}},
       end_told_(parts_.switchboard.workers()) {
     for (const auto& l : parts_.config.proxy.listeners) service_.journal().names().set(l.id, ha::to_text({l.transport, l.local}));
@@ -67,7 +63,7 @@ void DialogKeeper::recover(const balancer::Snapshot* snapshot) {
                                                                        .node = parts_.config.proxy.node,
                                                                        .destinations = std::move(destinations),
                                                                        .clock = parts_.clock,
-                                                                       .unix_us = unix_us,
+                                                                       .unix_us = ha::unix_us_now,
                                                                        .stats = recovery_stats_});
 }
 

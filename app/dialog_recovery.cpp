@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "core/log.hpp"
+#include "ha/instant.hpp"
 
 namespace sipfront::app {
 
@@ -85,9 +86,7 @@ void DialogRecovery::add(Page& page, ha::DialogRow&& row) {
 
     auto& r = page.rows.emplace_back(std::move(row));
     auto& d = page.dialogs.emplace_back();
-    const auto now = parts_.clock();
-    const auto now_us = parts_.unix_us();
-    const auto tick = [&](std::int64_t unix_us) { return now + std::chrono::microseconds{unix_us - now_us}; };
+    const ha::Instant now{parts_.clock(), parts_.unix_us()};
     d.id = r.dlg_id;
     d.call_id_hash = parts_.steering.hash(r.callid);
     using enum sip::DialogText;
@@ -107,8 +106,8 @@ void DialogRecovery::add(Page& page, ha::DialogRow&& row) {
     d.host.zone = core::Zone::cluster;
     d.client = *client;
     d.start_unknown = r.created == 0;
-    d.started = d.start_unknown ? now : tick(r.created);
-    d.expires = std::max(tick(r.timeout * 1'000'000), now);
+    d.started = d.start_unknown ? now.tick : now.tick_of(r.created);
+    d.expires = std::max(now.tick_of(r.timeout * 1'000'000), now.tick);
     const bool answered = r.state >= sip::DialogState::confirmed_no_ack;
     const auto after = d.start_unknown ? 0 : (r.start_time * 1'000'000 - r.created) / 10'000;
     d.answered_after = answered ? static_cast<std::uint16_t>(std::clamp<std::int64_t>(after, 1, 0xffff)) : std::uint16_t{0};

@@ -1,19 +1,13 @@
 #include "ha/cdr.hpp"
 
-#include <chrono>
-#include <ctime>
 #include <iterator>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "ha/instant.hpp"
+
 namespace sipfront::ha {
-
-namespace {
-
-constexpr std::int64_t us_per_s = 1'000'000;
-
-}  // namespace
 
 std::string_view name(sip::DialogEnd reason) noexcept {
     static constexpr std::string_view names[] = {"none",   "caller_bye", "callee_bye", "cancelled",
@@ -48,13 +42,9 @@ Cdr make_cdr(const sip::DialogEvent& e, const sip::EventTexts& texts, const Dial
 }
 
 std::string to_rfc3339(std::int64_t unix_us) {
-    // Rounded down, so that a time before 1970 has a positive fraction too.
-    const auto s = unix_us >= 0 ? unix_us / us_per_s : -((us_per_s - 1 - unix_us) / us_per_s);
-    const auto t = static_cast<std::time_t>(s);
-    std::tm utc{};
-    gmtime_r(&t, &utc);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-                       utc.tm_min, utc.tm_sec, (unix_us - s * us_per_s) / 1'000);
+    const Utc t{unix_us};
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", t.year(), t.month(), t.time.tm_mday, t.time.tm_hour, t.time.tm_min,
+                       t.time.tm_sec, t.us / 1'000);
 }
 
 std::string to_json_line(const Cdr& cdr) {

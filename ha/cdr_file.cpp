@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <system_error>
 
@@ -12,6 +11,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "ha/instant.hpp"
 
 namespace sipfront::ha {
 
@@ -23,11 +24,9 @@ constexpr std::int64_t us_per_s = 1'000'000;
 
 // Sorted by name they are sorted by time.
 std::string stamp(std::int64_t unix_us) {
-    const auto t = static_cast<std::time_t>(unix_us / us_per_s);
-    std::tm utc{};
-    gmtime_r(&t, &utc);
-    return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
-                       utc.tm_sec);
+    const Utc t{unix_us};
+    return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", t.year(), t.month(), t.time.tm_mday, t.time.tm_hour, t.time.tm_min,
+                       t.time.tm_sec);
 }
 
 // Of a file that rotate() made: ".20261123T024651Z-000".

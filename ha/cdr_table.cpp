@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <ctime>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "core/log.hpp"
-#include "ha/schema.hpp"
+#include "ha/instant.hpp"
 
 namespace sipfront::ha {
 
@@ -42,11 +41,9 @@ std::string insert_text(SqlDialect dialect, std::size_t rows) {
 
 // UTC, as a DATETIME column of either database has it.
 std::string to_datetime(std::int64_t unix_us) {
-    const auto t = static_cast<std::time_t>(unix_us / us_per_s);
-    std::tm utc{};
-    gmtime_r(&t, &utc);
-    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
-                       utc.tm_sec);
+    const Utc t{unix_us};
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", t.year(), t.month(), t.time.tm_mday, t.time.tm_hour, t.time.tm_min,
+                       t.time.tm_sec);
 }
 
 SqlValue cut(const std::string& text, std::size_t width) { return std::string_view{text}.substr(0, width); }
@@ -59,21 +56,11 @@ SqlValue instant(std::optional<std::int64_t> us) { return us ? SqlValue{*us} : S
 }  // namespace
 
 CdrTable::CdrTable(std::unique_ptr<SqlConnector> connector, bool make_tables)
-    : connector_{std::move(connector)}, make_tables_{make_tables}, limit_{most_records} {}
-
-SqlResult<core::Done> CdrTable::connected() {
-    if (session_.connection) return core::Done{};
-    auto connection = connector_->connect();
-    if (!connection) return connection.error();
-    if (make_tables_)
-        if (auto made = create_schema(**connection); !made) return made.error();
-    session_.connection = std::move(*connection);
-    return core::Done{};
-}
+    : session_{std::move(connector), make_tables}, limit_{most_records} {}
 
 core::Status CdrTable::write(std::span<const Cdr> records, std::size_t& written) {
     written = 0;
-    if (auto done = connected(); !done) return settle(done.error());
+    if (auto done = session_.open(); !done) return settle(done.error());
     while (written < records.size()) {
         const auto n = std::min({std::bit_floor(records.size() - written), limit_, most_records});
         const auto done = insert(records.subspan(written, n));
@@ -93,35 +80,25 @@ core::Status CdrTable::write(std::span<const Cdr> records, std::size_t& written)
     return core::Done{};
 }
 
-core::Status CdrTable::settle(const StoreError& error) {
-    if (error.kind == StoreError::Kind::lost || error.other_host) {
-        // Not for a connection that could not be made: the connector has tried them all.
-        if (session_.connection) connector_->leave_host();
-        session_ = Session{};
-    }
-    return core::Error{"call records: " + error.text};
-}
+core::Status CdrTable::settle(const StoreError& error) { return core::Error{"call records: " + session_.settle(error).text}; }
 
 // All of them or none.
 SqlResult<core::Done> CdrTable::insert(std::span<const Cdr> records) {
-    if (session_.connection->dialect() == SqlDialect::mysql) return insert_rows(records);
+    if (session_.dialect() == SqlDialect::mysql) return insert_rows(records);
     // A row a statement, and one commit for all.
-    if (const auto begun = session_.connection->execute("BEGIN IMMEDIATE"); !begun) return begun.error();
+    if (const auto begun = session_.connection().execute("BEGIN IMMEDIATE"); !begun) return begun.error();
     SqlResult<core::Done> done = core::Done{};
     for (std::size_t i = 0; done && i < records.size(); ++i) done = insert_rows(records.subspan(i, 1));
     if (done)
-        if (const auto committed = session_.connection->execute("COMMIT"); !committed) done = committed.error();
-    if (!done) (void)session_.connection->execute("ROLLBACK");
+        if (const auto committed = session_.connection().execute("COMMIT"); !committed) done = committed.error();
+    if (!done) (void)session_.connection().execute("ROLLBACK");
     return done;
 }
 
 SqlResult<core::Done> CdrTable::insert_rows(std::span<const Cdr> records) {
-    auto& statement = session_.statements[records.size()];
-    if (!statement) {
-        auto made = session_.connection->prepare(insert_text(session_.connection->dialect(), records.size()));
-        if (!made) return made.error();
-        statement = std::move(*made);
-    }
+    const auto dialect = session_.dialect();
+    const auto statement = session_.statement(session_.prepared(), records.size(), [&] { return insert_text(dialect, records.size()); });
+    if (!statement) return statement.error();
     values_.clear();
     texts_.clear();
     // The values borrow from them.
@@ -143,7 +120,7 @@ SqlResult<core::Done> CdrTable::insert_rows(std::span<const Cdr> records) {
             std::int64_t{r.from_cluster ? 1 : 0}};
         values_.insert(values_.end(), row.begin(), row.end());
     }
-    const auto done = statement->execute(values_);
+    const auto done = (*statement)->execute(values_);
     if (!done) return done.error();
     return core::Done{};
 }

@@ -3,20 +3,19 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "ha/cdr.hpp"
-#include "ha/sql.hpp"
+#include "ha/sql_session.hpp"
 
 namespace sipfront::ha {
 
 class CdrTable final : public CdrSink {
 public:
-    // `make_tables`: on connecting, makes tables that are missing (a database of our own, which nobody else administers).
+    // `make_tables`: see SqlSession.
     explicit CdrTable(std::unique_ptr<SqlConnector> connector, bool make_tables = false);
 
     // Texts longer than their column are cut: a record with half a URI is worth more than none.
@@ -26,20 +25,11 @@ public:
     [[nodiscard]] std::uint64_t refused() const noexcept override { return refused_; }
 
 private:
-    // Statements go before their connection does.
-    struct Session {
-        std::unique_ptr<SqlConnection> connection;
-        std::map<std::size_t, std::unique_ptr<SqlStatement>> statements;  // by rows
-    };
-
-    SqlResult<core::Done> connected();
     SqlResult<core::Done> insert(std::span<const Cdr> records);
     SqlResult<core::Done> insert_rows(std::span<const Cdr> records);
     core::Status settle(const StoreError& error);
 
-    std::unique_ptr<SqlConnector> connector_;
-    bool make_tables_;
-    Session session_;
+    SqlSession<SqlStatements> session_;
     std::size_t limit_;  // records at once: fewer while one of them is suspect
     std::uint64_t refused_ = 0;
     // Kept for their memory.

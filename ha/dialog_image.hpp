@@ -5,23 +5,13 @@
 #include <cstdint>
 #include <string>
 
-#include "core/tick.hpp"
 #include "core/types.hpp"
 #include "ha/dialog_names.hpp"
 #include "ha/dialog_row.hpp"
+#include "ha/instant.hpp"
 #include "sip/dialog_event.hpp"
 
 namespace sipfront::ha {
-
-// One instant on two clocks.
-struct Instant {
-    core::Tick tick{};
-    std::int64_t unix_us = 0;  // since 1970
-
-    [[nodiscard]] std::int64_t unix_us_of(core::Tick t) const noexcept {
-        return unix_us + std::chrono::duration_cast<std::chrono::microseconds>(t - tick).count();
-    }
-};
 
 class DialogImage {
 public:

@@ -4,8 +4,6 @@
 #include <bit>
 #include <utility>
 
-#include "ha/schema.hpp"
-
 namespace sipfront::ha {
 
 namespace {
@@ -31,48 +29,28 @@ std::size_t octets(std::span<const SqlValue> values) {
 
 }  // namespace
 
-SqlStore::SqlStore(std::unique_ptr<SqlConnector> connector, bool make_tables)
-    : connector_{std::move(connector)}, make_tables_{make_tables} {}
-
-SqlResult<core::Done> SqlStore::connected() {
-    if (session_.connection) return core::Done{};
-    auto connection = connector_->connect();
-    if (!connection) return connection.error();
-    if (make_tables_)
-        if (auto made = create_schema(**connection); !made) return made.error();
-    session_.connection = std::move(*connection);
-    return core::Done{};
-}
-
-StoreError SqlStore::settle(StoreError error) {
-    if (error.kind == StoreError::Kind::lost || error.other_host) {
-        // Not for a connection that could not be made: the connector has tried them all.
-        if (session_.connection) connector_->leave_host();
-        session_ = Session{};
-    }
-    return error;
-}
+SqlStore::SqlStore(std::unique_ptr<SqlConnector> connector, bool make_tables) : session_{std::move(connector), make_tables} {}
 
 SqlResult<core::Done> SqlStore::write(const DialogBatch& batch) {
     if (batch.upserts.empty() && batch.updates.empty() && batch.deletes.empty()) return core::Done{};
-    auto done = connected();
+    auto done = session_.open();
     if (done) done = write_connected(batch);
     if (done) return done;
-    return settle(done.error());
+    return session_.settle(done.error());
 }
 
 // A transaction by itself then, which costs one turn instead of three.
 bool SqlStore::is_one_statement(const DialogBatch& batch) {
     if (!batch.updates.empty() || (!batch.upserts.empty() && !batch.deletes.empty())) return false;
     const auto rows = batch.upserts.size() + batch.deletes.size();
-    if (rows_at_once(session_.connection->dialect(), rows) != rows) return false;
+    if (rows_at_once(session_.dialect(), rows) != rows) return false;
     values_.clear();
     for (const auto& row : batch.upserts) append_values(row, batch.node, batch.epoch, values_);
     return octets(values_) <= most_octets;
 }
 
 SqlResult<core::Done> SqlStore::write_connected(const DialogBatch& batch) {
-    const auto dialect = session_.connection->dialect();
+    const auto dialect = session_.dialect();
     const bool alone = is_one_statement(batch);
     if (!alone)
         // SQLite takes the write lock here, where waiting for it is possible.
@@ -86,17 +64,6 @@ SqlResult<core::Done> SqlStore::write_connected(const DialogBatch& batch) {
     if (done.error().kind != StoreError::Kind::lost)
         if (const auto undone = execute("ROLLBACK"); !undone && undone.error().kind == StoreError::Kind::lost) return undone.error();
     return done;
-}
-
-template <class Text>
-SqlResult<SqlStatement*> SqlStore::statement(Statements& prepared, std::size_t rows, Text&& text) {
-    auto& slot = prepared[rows];
-    if (!slot) {
-        auto made = session_.connection->prepare(text());
-        if (!made) return made.error();
-        slot = std::move(*made);
-    }
-    return slot.get();
 }
 
 SqlResult<core::Done> SqlStore::upsert(const DialogBatch& batch) {
@@ -116,7 +83,7 @@ SqlResult<core::Done> SqlStore::update(const DialogBatch& batch) {
     for (const auto* row : sorted_) ids += (ids.empty() ? "" : ",") + std::to_string(row->dlg_id);
     if (ids.empty()) return core::Done{};
     sorted_ids_.clear();
-    const auto done = session_.connection->query(present_text(session_.connection->dialect(), ids), [&](const SqlRow& r) {
+    const auto done = session_.connection().query(present_text(session_.dialect(), ids), [&](const SqlRow& r) {
         sorted_ids_.push_back(static_cast<std::uint64_t>(r.integer(0)));
         return true;
     });
@@ -126,8 +93,8 @@ SqlResult<core::Done> SqlStore::update(const DialogBatch& batch) {
 }
 
 SqlResult<core::Done> SqlStore::write_sorted(const DialogBatch& batch, Upsert upsert) {
-    const auto dialect = session_.connection->dialect();
-    auto& prepared_ones = upsert == Upsert::whole ? session_.upserts : session_.updates;
+    const auto dialect = session_.dialect();
+    auto& prepared_ones = upsert == Upsert::whole ? session_.prepared().upserts : session_.prepared().updates;
     for (std::size_t at = 0; at < sorted_.size();) {
         auto rows = rows_at_once(dialect, sorted_.size() - at);
         values_.clear();
@@ -136,7 +103,7 @@ SqlResult<core::Done> SqlStore::write_sorted(const DialogBatch& batch, Upsert up
             rows /= 2;
             values_.resize(rows * dialog_columns.size());
         }
-        const auto prepared = statement(prepared_ones, rows, [&] { return upsert_text(dialect, rows, upsert); });
+        const auto prepared = session_.statement(prepared_ones, rows, [&] { return upsert_text(dialect, rows, upsert); });
         if (!prepared) return prepared.error();
         if (const auto done = (*prepared)->execute(values_); !done) return done.error();
         at += rows;
@@ -148,11 +115,11 @@ SqlResult<core::Done> SqlStore::erase(const DialogBatch& batch) {
     sorted_ids_.assign(batch.deletes.begin(), batch.deletes.end());
     std::ranges::sort(sorted_ids_);
     for (std::size_t at = 0; at < sorted_ids_.size();) {
-        const auto rows = rows_at_once(session_.connection->dialect(), sorted_ids_.size() - at);
+        const auto rows = rows_at_once(session_.dialect(), sorted_ids_.size() - at);
         values_.clear();
         for (std::size_t i = 0; i < rows; ++i) values_.emplace_back(static_cast<std::int64_t>(sorted_ids_[at + i]));
         values_.emplace_back(static_cast<std::int64_t>(batch.epoch));
-        const auto prepared = statement(session_.deletes, rows, [rows] { return delete_text(rows); });
+        const auto prepared = session_.statement(session_.prepared().deletes, rows, [rows] { return delete_text(rows); });
         if (!prepared) return prepared.error();
         if (const auto done = (*prepared)->execute(values_); !done) return done.error();
         at += rows;
@@ -161,22 +128,22 @@ SqlResult<core::Done> SqlStore::erase(const DialogBatch& batch) {
 }
 
 SqlResult<core::Done> SqlStore::execute(const char* text) {
-    const auto done = session_.connection->execute(text);
+    const auto done = session_.connection().execute(text);
     if (!done) return done.error();
     return core::Done{};
 }
 
 SqlResult<core::Done> SqlStore::read(const std::function<bool(DialogRow&&)>& row) {
-    if (auto done = connected(); !done) return settle(done.error());
+    if (auto done = session_.open(); !done) return session_.settle(done.error());
     std::vector<DialogRow> page;
     std::uint64_t after = 0;
     do {
         page.clear();
-        const auto done = session_.connection->query(page_text(after, page_rows), [&](const SqlRow& r) {
+        const auto done = session_.connection().query(page_text(after, page_rows), [&](const SqlRow& r) {
             page.push_back(parse_row(r));
             return true;
         });
-        if (!done) return settle(done.error());
+        if (!done) return session_.settle(done.error());
         if (!page.empty()) after = page.back().dlg_id;
         for (auto& r : page)
             if (!row(std::move(r))) return core::Done{};
@@ -185,25 +152,25 @@ SqlResult<core::Done> SqlStore::read(const std::function<bool(DialogRow&&)>& row
 }
 
 SqlResult<std::uint64_t> SqlStore::sweep(core::NodeId node, std::int64_t version) {
-    if (auto done = connected(); !done) return settle(done.error());
+    if (auto done = session_.open(); !done) return session_.settle(done.error());
     const auto old = "sf_node = " + std::to_string(core::raw(node)) + " AND sf_version < " + std::to_string(version);
     std::uint64_t swept = 0, after = 0;
     // In pieces: a transaction of a million rows would hold up everyone else, and Galera would refuse it.
     for (std::size_t found = page_rows; found == page_rows;) {
         std::string ids;
         found = 0;
-        const auto seen = session_.connection->query("SELECT dlg_id FROM dialog WHERE dlg_id > " + std::to_string(after) + " AND " + old +
-                                                         " ORDER BY dlg_id LIMIT " + std::to_string(page_rows),
-                                                     [&](const SqlRow& r) {
-                                                         after = static_cast<std::uint64_t>(r.integer(0));
-                                                         ids += (ids.empty() ? "" : ",") + std::to_string(after);
-                                                         ++found;
-                                                         return true;
-                                                     });
-        if (!seen) return settle(seen.error());
+        const auto seen = session_.connection().query("SELECT dlg_id FROM dialog WHERE dlg_id > " + std::to_string(after) + " AND " + old +
+                                                          " ORDER BY dlg_id LIMIT " + std::to_string(page_rows),
+                                                      [&](const SqlRow& r) {
+                                                          after = static_cast<std::uint64_t>(r.integer(0));
+                                                          ids += (ids.empty() ? "" : ",") + std::to_string(after);
+                                                          ++found;
+                                                          return true;
+                                                      });
+        if (!seen) return session_.settle(seen.error());
         if (found == 0) break;
-        const auto done = session_.connection->execute("DELETE FROM dialog WHERE dlg_id IN (" + ids + ") AND " + old);
-        if (!done) return settle(done.error());
+        const auto done = session_.connection().execute("DELETE FROM dialog WHERE dlg_id IN (" + ids + ") AND " + old);
+        if (!done) return session_.settle(done.error());
         swept += *done;
     }
     return swept;
