@@ -101,9 +101,8 @@ private:
         if (end + margin > text_.size()) return false;
         const auto whole = solid(value, end);
         const auto at = static_cast<std::size_t>(whole.data() - text_.data());
-        Words delimiters;
-        scan::active->find_delimiters(text_.data(), text_.size(), at / scan::block, end / scan::block, delimiters.data());
-        if (!plain::via(text_.data(), scan::Marks{delimiters.data()}, at, at + whole.size(), g_.via)) return false;
+        static_assert(Sse::step <= margin);
+        if (!plain::via<Sse>(text_.data(), at, at + whole.size(), g_.via)) return false;
         g_.via_more = text_.substr(g_.via.value.end(), end - g_.via.value.end());
         // Then the transaction's key is the branch (RFC 3261 §17.2.3).
         return g_.via.branch.len > magic_cookie.size() && has_magic_cookie(text_.substr(g_.via.branch.off, g_.via.branch.len));

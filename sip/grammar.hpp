@@ -13,15 +13,16 @@ namespace sipfront::sip::grammar {
 enum : std::uint16_t {
     alpha = 1,
     digit = 2,
-    token = 4,        // alphanum - . ! % * _ + ` ' ~
-    hostname = 8,     // alphanum - . and the underscore that real networks use
-    scheme = 16,      // alphanum + - .
-    lws = 32,         // SP HT, and the CR LF of a fold
-    ipv6 = 64,        // hexadecimal digits : .
-    delimiter = 128,  // where structure may change: scan::Marks
-    breaker = 256,    // of those, what ends a URI or a bare display name: controls SP " < >
-    unescaped = 512,  // of a token, what a URI parameter shows as it is: not % and `
-    no_uri = 1024,    // what no URI has: a breaker or DEL
+    token = 4,         // alphanum - . ! % * _ + ` ' ~
+    hostname = 8,      // alphanum - . and the underscore that real networks use
+    scheme = 16,       // alphanum + - .
+    lws = 32,          // SP HT, and the CR LF of a fold
+    ipv6 = 64,         // hexadecimal digits : .
+    delimiter = 128,   // where structure may change
+    breaker = 256,     // of those, what ends a URI or a bare display name: controls SP " < >
+    unescaped = 512,   // of a token, what a URI parameter shows as it is: not % and `
+    no_uri = 1024,     // what no URI has: a breaker or DEL
+    param_end = 2048,  // where a parameter without quotes or comments may end or get its value: controls SP " ( , ; =
 };
 
 namespace detail {
@@ -45,7 +46,8 @@ constexpr std::array<std::uint16_t, 256> make_classes() {
     add(" \"(,:;<=>", delimiter);
     add(" <>\"", breaker | no_uri);
     add("\x7f", no_uri);
-    for (std::size_t c = 0; c < 0x20; ++c) t[c] = static_cast<std::uint16_t>(t[c] | delimiter | breaker | no_uri);
+    add(" \"(,;=", param_end);
+    for (std::size_t c = 0; c < 0x20; ++c) t[c] = static_cast<std::uint16_t>(t[c] | delimiter | breaker | no_uri | param_end);
     return t;
 }
 inline constexpr auto classes = make_classes();
@@ -122,6 +124,12 @@ template <Literal L>
 template <Literal L>
 [[gnu::always_inline]] inline bool spells(const char* p) noexcept {
     return detail::equal<L, true>(p);
+}
+// The same where eight octets can be read.
+template <Literal L>
+[[gnu::always_inline]] inline bool begins(const char* p) noexcept {
+    static_assert(L.view().size() <= 8);
+    return ((load64(p) ^ word(L.view())) & caseless_mask(L.view())) == 0;
 }
 
 // Unsigned decimal, digits only. nullopt: empty, another octet, or above `max`.

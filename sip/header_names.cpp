@@ -101,11 +101,10 @@ constexpr Entry quick_entry(HeaderId id, std::string_view name) {
         e.want[o] = static_cast<std::uint8_t>(octet);
         e.care[o] = grammar::is(octet, grammar::alpha) ? 0xdf : 0xff;  // but for the case of letters
     }
-    e.form.line = {0, 1};
-    e.form.value = {static_cast<std::uint16_t>(length + 2), static_cast<std::uint16_t>(-(length + 3))};
+    e.form.line = {1, 0};
+    e.form.value = {static_cast<std::uint16_t>(length + 3), static_cast<std::uint16_t>(-(length + 4))};
     e.form.name_length = length;
     e.form.id = id;
-    e.mark = bit(id);
     return e;
 }
 
@@ -127,7 +126,7 @@ constexpr Table make_table() {
         std::uint32_t start = 0;
         for (unsigned o = 0; o < 4; ++o) start |= std::uint32_t{made.want[o]} << 8 * o;
         auto& e = t.quick[(crc32(quick_seed(1U << name.size()), quick_text(start)) & quick_mask) / sizeof(Entry)];
-        t.collides = t.collides || e.mark != 0;
+        t.collides = t.collides || e.form.name_length != 0;
         e = made;
     }
     t.compact.fill(HeaderId::other);
@@ -139,6 +138,11 @@ static_assert(!make_table().collides, "slot_of or quick_seed needs other factors
 }  // namespace
 
 constinit const Table table = make_table();
+alignas(window) constinit const std::array<char, window> colons = [] {
+    std::array<char, window> all{};
+    all.fill(':');
+    return all;
+}();
 
 HeaderId find(const char* p, std::size_t length) noexcept {
     if (length < 2) return length == 1 && grammar::is(*p, grammar::alpha) ? table.compact[*p & 31] : HeaderId::other;

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <string_view>
 
-#include <nmmintrin.h>
+#include <immintrin.h>
 
 #include "sip/grammar.hpp"
 #include "sip/message.hpp"
@@ -20,10 +20,9 @@ inline constexpr std::size_t window = 16, quick_longest = window - 2;
 struct alignas(64) Entry {
     // Of "name: ", and which of their bits decide.
     alignas(window) std::array<std::uint8_t, window> want{}, care{};
-    // What its header field is, once each of the two slices is added where the line lies: its offset and its length without the LF.
-    // The value has one SP before it and CR LF behind.
+    // What its header field is, once the place of the LF before its line is added to both offsets and the length of the line, with its
+    // own LF, to both lengths. The value has one SP before it and CR LF behind.
     Header form;
-    std::uint64_t mark = 0;  // bit(form.id)
 };
 
 // Of names of two octets or more. The low five bits of a letter are the same in either case.
@@ -34,8 +33,8 @@ constexpr std::size_t slot_of(std::size_t length, char first, char last) noexcep
 
 // Of names of up to `quick_longest` octets: a checksum, which is one instruction, over the line's first four octets (with the case
 // bit set) and the place of its first colon as a single bit. It is the entry's offset in octets.
-constexpr std::uint32_t quick_slots = 256, quick_mask = (quick_slots - 1) * sizeof(Entry);
-constexpr std::uint32_t quick_seed(std::uint32_t colons) noexcept { return (colons & (0U - colons)) << 3; }
+constexpr std::uint32_t quick_slots = 512, quick_mask = (quick_slots - 1) * sizeof(Entry);
+constexpr std::uint32_t quick_seed(std::uint32_t colons) noexcept { return colons & (0U - colons); }
 constexpr std::uint32_t quick_text(std::uint32_t start) noexcept { return start | 0x20202020U; }
 
 struct Table {
@@ -45,15 +44,17 @@ struct Table {
     bool collides = false;
 };
 extern const Table table;
+alignas(window) extern const std::array<char, window> colons;
 
 // Any name, wherever it lies.
 HeaderId find(const char* p, std::size_t length) noexcept;
 
-// The one entry that a line can begin with; `colons`: which of its first sixteen octets are colons.
-[[gnu::always_inline]] inline const Entry& quick_candidate(const char* line, std::uint32_t colons) noexcept {
-    std::uint32_t start;
-    std::memcpy(&start, line, sizeof start);
-    const auto offset = _mm_crc32_u32(quick_seed(colons), quick_text(start)) & quick_mask;
+// The one entry that a line beginning with these sixteen octets can begin with.
+[[gnu::always_inline]] inline const Entry& quick_candidate(__m128i line) noexcept {
+    const auto is_colon = _mm_cmpeq_epi8(line, _mm_load_si128(reinterpret_cast<const __m128i*>(colons.data())));
+    const auto start = static_cast<std::uint32_t>(_mm_cvtsi128_si32(line));
+    const auto seed = quick_seed(static_cast<std::uint32_t>(_mm_movemask_epi8(is_colon)));
+    const auto offset = _mm_crc32_u32(seed, quick_text(start)) & quick_mask;
     return *reinterpret_cast<const Entry*>(reinterpret_cast<const char*>(table.quick.data()) + offset);
 }
 // Whether these sixteen octets at a line's start are the entry's name, if it is a quick one, and ": ".

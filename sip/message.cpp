@@ -11,6 +11,19 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Method::count_)>
     "INVITE", "ACK",   "BYE",       "CANCEL", "OPTIONS", "REGISTER", "PRACK",  "UPDATE",
     "INFO",   "REFER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH",  "unknown"};
 
+consteval std::array<MethodWord, method_words> make_method_table() {
+    std::array<MethodWord, method_words> table{};
+    for (std::size_t i = 0; i < static_cast<std::size_t>(Method::unknown); ++i) {
+        const auto text = method_names.at(i);
+        if (text.size() > sizeof(std::uint64_t)) continue;
+        const auto word = grammar::word(text);
+        auto& place = table.at(method_slot(static_cast<std::uint32_t>(word)));
+        if (place.length != 0) throw "method_slot needs another factor";
+        place = {word, ~std::uint64_t{0} >> (64 - 8 * text.size()), static_cast<std::uint32_t>(text.size()), static_cast<Method>(i)};
+    }
+    return table;
+}
+
 constexpr std::array<std::string_view, static_cast<std::size_t>(ParseError::count_)> error_names = {
     "none",
     "empty",
@@ -47,6 +60,8 @@ std::string_view name(ParseError e) noexcept {
     const auto i = static_cast<std::size_t>(e);
     return i < error_names.size() ? error_names[i] : "unknown";
 }
+
+constinit const std::array<MethodWord, method_words> method_table = make_method_table();
 
 Method parse_method(std::string_view token) noexcept { return method_of(token); }
 

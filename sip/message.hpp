@@ -174,8 +174,36 @@ enum class ParseError : std::uint8_t {
 };
 std::string_view name(ParseError e) noexcept;
 
+namespace detail {
+// What a message is before anything is found in it, cleared at once for the next one.
+struct Found {
+    static constexpr std::uint16_t none_ = 0xffff;
+
+    bool is_request_ = false;
+    Method method_ = Method::unknown;
+    std::uint8_t header_count_ = 0;
+    int status_ = 0;
+    Slice method_name_, request_uri_, reason_, call_id_;
+    TopVia via_;
+    Party from_, to_;
+    CSeqValue cseq_;
+    int max_forwards_ = -1;
+    std::uint16_t headers_begin_ = 0, headers_end_ = 0, body_off_ = 0;
+    long content_length_ = -1;
+    std::uint64_t present_ = 0;
+    std::uint64_t repeated_ = 0;  // bit i: there are several header fields with HeaderId i
+    static_assert(static_cast<unsigned>(HeaderId::count_) <= 64);
+    // The first header field with each HeaderId: where it lies in headers_, in octets.
+    std::array<std::uint16_t, static_cast<std::size_t>(HeaderId::count_)> first_ = [] {
+        std::array<std::uint16_t, static_cast<std::size_t>(HeaderId::count_)> all{};
+        all.fill(none_);
+        return all;
+    }();
+};
+}  // namespace detail
+
 // Borrows the bytes it was parsed from; never stored, dies with the burst. Reused message after message.
-class Message {
+class Message : private detail::Found {
 public:
     static constexpr std::size_t max_headers = 128;
 
@@ -210,8 +238,8 @@ public:
     [[nodiscard]] std::span<const Header> headers() const noexcept { return {headers_.data(), header_count_}; }
     // The first one with that id, or nullptr: O(1). `other` is not indexed.
     [[nodiscard]] const Header* first(HeaderId id) const noexcept {
-        const auto i = first_[static_cast<std::size_t>(id)];
-        return i == none_ ? nullptr : &headers_[i];
+        const auto place = first_[static_cast<std::size_t>(id)];
+        return place == none_ ? nullptr : header_at(place);
     }
     // The next one with the same id, or nullptr.
     [[nodiscard]] const Header* next(const Header* h) const noexcept {
@@ -243,24 +271,12 @@ public:
 
 private:
     friend class Parser;
-    static constexpr std::uint8_t none_ = 0xff;
+
+    [[nodiscard]] const Header* header_at(std::size_t place) const noexcept {
+        return reinterpret_cast<const Header*>(reinterpret_cast<const char*>(headers_.data()) + place);
+    }
 
     std::string_view wire_;
-    bool is_request_ = false;
-    Method method_ = Method::unknown;
-    int status_ = 0;
-    Slice method_name_, request_uri_, reason_, call_id_;
-    TopVia via_;
-    Party from_, to_;
-    CSeqValue cseq_;
-    int max_forwards_ = -1;
-    long content_length_ = -1;
-    std::uint16_t headers_begin_ = 0, headers_end_ = 0, body_off_ = 0;
-    std::uint8_t header_count_ = 0;
-    std::uint64_t present_ = 0;
-    std::uint64_t repeated_ = 0;  // bit i: there are several header fields with HeaderId i
-    static_assert(static_cast<unsigned>(HeaderId::count_) <= 64);
-    std::array<std::uint8_t, static_cast<std::size_t>(HeaderId::count_)> first_{};
     std::array<Header, max_headers> headers_;
 };
 

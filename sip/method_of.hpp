@@ -1,6 +1,9 @@
 // parse_method() where it is not worth a call. Internal to sip/.
 #pragma once
 
+#include <array>
+#include <cstring>
+
 #include "sip/grammar.hpp"
 #include "sip/message.hpp"
 
@@ -34,6 +37,27 @@ namespace sipfront::sip {
         default:
             return Method::unknown;
     }
+}
+
+// A method of up to eight letters as grammar::load64 reads it, and which bits of that decide.
+struct alignas(32) MethodWord {
+    std::uint64_t text = 0, care = ~std::uint64_t{0};  // nothing that a method begins with
+    std::uint32_t length = 0;
+    Method method = Method::unknown;
+
+    [[nodiscard, gnu::always_inline]] bool begins(const char* p) const noexcept { return ((grammar::load64(p) ^ text) & care) == 0; }
+};
+
+// By a product of the first three letters, which tell them apart.
+inline constexpr std::size_t method_words = 16;
+constexpr std::size_t method_slot(std::uint32_t start) noexcept { return (start << 8) * 0xc8da380dU >> 28; }
+extern const std::array<MethodWord, method_words> method_table;
+
+// The only method of up to eight letters that can begin at `p`, where four octets can be read.
+[[gnu::always_inline]] inline const MethodWord& method_candidate(const char* p) noexcept {
+    std::uint32_t start;
+    std::memcpy(&start, p, sizeof start);
+    return method_table[method_slot(start)];
 }
 
 }  // namespace sipfront::sip

@@ -24,6 +24,29 @@ consteval Nibbles nibbles_of(int octet_class) {
     return n;
 }
 
+// By the low nibble the first octet above SP of a class that all controls and SP are of; where there is none, an octet with another
+// low nibble, which none can equal.
+consteval Needles needles_of(int octet_class) {
+    const auto has = [octet_class](unsigned c) { return grammar::is(static_cast<char>(c), octet_class); };
+    Needles n;
+    for (unsigned c = 0; c <= ' '; ++c)
+        if (!has(c)) throw "not of every control";
+    for (unsigned i = 0; i < 16; ++i) n.by_low[i] = static_cast<std::uint8_t>(i ^ 1);
+    unsigned others = 0;
+    for (unsigned c = ' '; c < 0x80; ++c) {
+        if (!has(c)) continue;
+        auto& place = n.by_low.at(c & 15);
+        const bool taken = place >= ' ';
+        if (taken && others++ != 0) throw "more than one low nibble is shared";
+        if (taken)
+            n.other.fill(static_cast<std::uint8_t>(c));
+        else
+            place = static_cast<std::uint8_t>(c);
+    }
+    for (unsigned i = 0; i < 16; ++i) n.by_low.at(i + 16) = n.by_low.at(i);
+    return n;
+}
+
 consteval std::array<std::int8_t, 32> filled(std::int8_t octet) {
     std::array<std::int8_t, 32> all{};
     all.fill(octet);
@@ -32,8 +55,9 @@ consteval std::array<std::int8_t, 32> filled(std::int8_t octet) {
 
 }  // namespace
 
-constinit const Nibbles delimiter_nibbles = nibbles_of(grammar::delimiter), no_uri_nibbles = nibbles_of(grammar::no_uri),
-                        hostname_nibbles = nibbles_of(grammar::hostname);
-alignas(32) constinit const std::array<std::int8_t, 32> low_nibble = filled(0x0f), line_feed = filled('\n');
+constinit const Needles delimiter_needles = needles_of(grammar::delimiter), no_uri_needles = needles_of(grammar::no_uri),
+                        param_end_needles = needles_of(grammar::param_end);
+constinit const Nibbles hostname_nibbles = nibbles_of(grammar::hostname);
+alignas(32) constinit const std::array<std::int8_t, 32> low_nibble = filled(0x0f), line_feed = filled('\n'), blank = filled(' ');
 
 }  // namespace sipfront::sip

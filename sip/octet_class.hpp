@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <immintrin.h>
 
@@ -13,23 +14,39 @@
 
 namespace sipfront::sip {
 
-// An octet is of a class when the entries of its two nibbles share a bit; none from 0x80 on is. Twice sixteen of each.
+// Two ways to look for a class, both exact. Where the octets of one are told apart by their low nibbles, one look-up by these gives the
+// only octet that it can be: the controls count as SP, which is of the class with them, and one more octet may be looked for beside.
+// Else an octet is of the class when the entries of its two nibbles share a bit. None from 0x80 on is of any.
+struct alignas(32) Needles {
+    std::array<std::uint8_t, 32> by_low{}, other{};
+};
 struct alignas(32) Nibbles {
     std::array<std::int8_t, 32> low{}, high{};
 };
 
-// In memory, not constants: the compiler would build those anew wherever it inlines their use.
-extern const Nibbles delimiter_nibbles, no_uri_nibbles, hostname_nibbles;
-alignas(32) extern const std::array<std::int8_t, 32> low_nibble, line_feed;
+// In memory, not constants: the compiler would build those anew wherever it inlines their use. Twice sixteen of each.
+extern const Needles delimiter_needles, no_uri_needles, param_end_needles;
+extern const Nibbles hostname_nibbles;
+alignas(32) extern const std::array<std::int8_t, 32> low_nibble, line_feed, blank;
 
 template <int Class>
-constexpr const Nibbles& nibbles() noexcept {
-    static_assert(Class == grammar::delimiter || Class == grammar::no_uri || Class == grammar::hostname);
-    return Class == grammar::delimiter ? delimiter_nibbles : Class == grammar::no_uri ? no_uri_nibbles : hostname_nibbles;
+constexpr const Needles& needles() noexcept {
+    static_assert(Class == grammar::delimiter || Class == grammar::no_uri || Class == grammar::param_end);
+    return Class == grammar::delimiter ? delimiter_needles : Class == grammar::no_uri ? no_uri_needles : param_end_needles;
+}
+// Which low nibbles are those of several octets of the class above SP.
+consteval unsigned shared_nibbles(int octet_class) {
+    unsigned seen = 0, shared = 0;
+    for (unsigned c = ' '; c < 0x80; ++c) {
+        if (!grammar::is(static_cast<char>(c), octet_class)) continue;
+        shared |= seen & 1U << (c & 15);
+        seen |= 1U << (c & 15);
+    }
+    return shared;
 }
 
 // What line_feeds() looks at.
-inline constexpr std::ptrdiff_t block = 64;
+inline constexpr std::size_t block = 64;
 
 // The functions for AVX2 are not always_inline: their callers become ones for AVX2 only where those are inlined themselves, into
 // Parser::run_avx2, which takes everything into itself.
@@ -43,10 +60,32 @@ struct Avx2 {
     [[gnu::target("avx2")]] static inline std::uint32_t octets_of(const char* p) noexcept {
         const auto load = [](const void* from) __attribute__((always_inline)) { return static_cast<const __m256i*>(from); };
         const auto v = _mm256_loadu_si256(load(p));
-        const auto high_nibbles = _mm256_and_si256(_mm256_srli_epi16(v, 4), *load(low_nibble.data()));
-        const auto low = _mm256_shuffle_epi8(*load(nibbles<Class>().low.data()), v);
-        const auto high = _mm256_shuffle_epi8(*load(nibbles<Class>().high.data()), high_nibbles);
-        return static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_and_si256(low, high), _mm256_setzero_si256())));
+        if constexpr (Class == grammar::hostname) {
+            const auto high_nibbles = _mm256_and_si256(_mm256_srli_epi16(v, 4), *load(low_nibble.data()));
+            const auto low = _mm256_shuffle_epi8(*load(hostname_nibbles.low.data()), v);
+            const auto high = _mm256_shuffle_epi8(*load(hostname_nibbles.high.data()), high_nibbles);
+            return static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_and_si256(low, high), _mm256_setzero_si256())));
+        } else {
+            const auto octets = _mm256_max_epu8(v, *load(blank.data()));
+            auto found = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(*load(needles<Class>().by_low.data()), octets), octets);
+            if constexpr (shared_nibbles(Class) != 0)
+                found = _mm256_or_si256(found, _mm256_cmpeq_epi8(v, *load(needles<Class>().other.data())));
+            return static_cast<std::uint32_t>(_mm256_movemask_epi8(found));
+        }
+    }
+    // Without a detour over halves of vectors.
+    template <class T>
+    [[gnu::target("avx2")]] static inline void assign(T& to, const T& from) noexcept {
+        static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % 16 == 0);
+        auto* const out = reinterpret_cast<char*>(&to);
+        const auto* const in = reinterpret_cast<const char*>(&from);
+        std::size_t at = 0;
+        for (; at + 32 <= sizeof(T); at += 32) {
+            const auto v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + at));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + at), v);
+        }
+        if (at != sizeof(T))
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(out + at), _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + at)));
     }
     // Which of the 64 octets at `p` are LFs.
     [[gnu::target("avx2")]] static inline std::uint64_t line_feeds(const char* p) noexcept {
@@ -58,7 +97,7 @@ struct Avx2 {
                std::uint64_t{static_cast<std::uint32_t>(_mm256_movemask_epi8(high))} << 32;
     }
     // Of the last `size` octets of a text, which are fewer than a block: together with those in front of them they fill one.
-    [[gnu::target("avx2")]] static inline std::uint64_t last_line_feeds(const char* p, std::ptrdiff_t size) noexcept {
+    [[gnu::target("avx2")]] static inline std::uint64_t last_line_feeds(const char* p, std::size_t size) noexcept {
         return line_feeds(p + size - block) >> (block - size);
     }
 };
@@ -72,10 +111,21 @@ struct Sse {
     [[gnu::always_inline]] static std::uint32_t octets_of(const char* p) noexcept {
         const auto load = [](const void* from) __attribute__((always_inline)) { return static_cast<const __m128i*>(from); };
         const auto v = _mm_loadu_si128(load(p));
-        const auto high_nibbles = _mm_and_si128(_mm_srli_epi16(v, 4), *load(low_nibble.data()));
-        const auto low = _mm_shuffle_epi8(*load(nibbles<Class>().low.data()), v);
-        const auto high = _mm_shuffle_epi8(*load(nibbles<Class>().high.data()), high_nibbles);
-        return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpgt_epi8(_mm_and_si128(low, high), _mm_setzero_si128())));
+        if constexpr (Class == grammar::hostname) {
+            const auto high_nibbles = _mm_and_si128(_mm_srli_epi16(v, 4), *load(low_nibble.data()));
+            const auto low = _mm_shuffle_epi8(*load(hostname_nibbles.low.data()), v);
+            const auto high = _mm_shuffle_epi8(*load(hostname_nibbles.high.data()), high_nibbles);
+            return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpgt_epi8(_mm_and_si128(low, high), _mm_setzero_si128())));
+        } else {
+            const auto octets = _mm_max_epu8(v, *load(blank.data()));
+            auto found = _mm_cmpeq_epi8(_mm_shuffle_epi8(*load(needles<Class>().by_low.data()), octets), octets);
+            if constexpr (shared_nibbles(Class) != 0) found = _mm_or_si128(found, _mm_cmpeq_epi8(v, *load(needles<Class>().other.data())));
+            return static_cast<std::uint32_t>(_mm_movemask_epi8(found));
+        }
+    }
+    template <class T>
+    static void assign(T& to, const T& from) noexcept {
+        to = from;
     }
     [[gnu::always_inline]] static std::uint64_t line_feeds(const char* p) noexcept {
         std::uint64_t found = 0;
@@ -85,7 +135,7 @@ struct Sse {
         }
         return found;
     }
-    [[gnu::always_inline]] static std::uint64_t last_line_feeds(const char* p, std::ptrdiff_t size) noexcept {
+    [[gnu::always_inline]] static std::uint64_t last_line_feeds(const char* p, std::size_t size) noexcept {
         return line_feeds(p + size - block) >> (block - size);
     }
 };
@@ -102,10 +152,14 @@ struct Scalar {
         for (unsigned i = 0; i < step; ++i) found |= std::uint32_t{grammar::is(p[i], Class)} << i;
         return found;
     }
+    template <class T>
+    static void assign(T& to, const T& from) noexcept {
+        to = from;
+    }
     static std::uint64_t line_feeds(const char* p) noexcept { return last_line_feeds(p, block); }
-    static std::uint64_t last_line_feeds(const char* p, std::ptrdiff_t size) noexcept {
+    static std::uint64_t last_line_feeds(const char* p, std::size_t size) noexcept {
         std::uint64_t found = 0;
-        for (std::ptrdiff_t i = 0; i < size; ++i) found |= std::uint64_t{p[i] == '\n'} << i;
+        for (std::size_t i = 0; i < size; ++i) found |= std::uint64_t{p[i] == '\n'} << i;
         return found;
     }
 };
@@ -128,31 +182,35 @@ struct Stops {
 template <class Octets>
 class LineFeeds {
 public:
-    [[gnu::always_inline]] LineFeeds(const char* begin, const char* end) noexcept : block_{begin}, end_{end}, left_{load()} {}
-    // The next one; at `end` or behind when there is none, and then it is not to be asked again more than a few times.
-    [[gnu::always_inline]] const char* next() noexcept {
-        const char* const at = peek();
+    [[gnu::always_inline]] LineFeeds(const char* data, std::size_t size) noexcept
+        : data_{data},
+          size_{size},
+          whole_{Octets::shortest >= block || size >= block ? size - block + 1 : 0},
+          left_{Octets::shortest >= block ? Octets::line_feeds(data) : load()} {}
+    // The next one; at the text's end or behind when there is none, and then it is not to be asked again more than a few times.
+    [[gnu::always_inline]] std::size_t next() noexcept {
+        const auto at = peek();
         left_ &= left_ - 1;
         return at;
     }
-    [[gnu::always_inline]] const char* peek() noexcept {
-        while (left_ == 0) {
+    [[gnu::always_inline]] std::size_t peek() noexcept {
+        while (__builtin_expect(left_ == 0, 0) != 0) {
             block_ += block;
             left_ = load();
         }
-        return block_ + std::countr_zero(left_);
+        return block_ + static_cast<unsigned>(std::countr_zero(left_));
     }
 
 private:
     [[gnu::always_inline]] std::uint64_t load() const noexcept {
-        const auto behind = end_ - block_;
-        if (behind >= block) [[likely]]
-            return Octets::line_feeds(block_);
-        return behind > 0 ? Octets::last_line_feeds(block_, behind) : ~std::uint64_t{0};
+        if (block_ < whole_) [[likely]]
+            return Octets::line_feeds(data_ + block_);
+        return block_ < size_ ? Octets::last_line_feeds(data_ + block_, size_ - block_) : ~std::uint64_t{0};
     }
 
-    const char* block_;
-    const char* end_;
+    const char* data_;
+    std::size_t size_, whole_;  // a whole block begins before `whole_`
+    std::size_t block_ = 0;
     std::uint64_t left_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sip/digits.hpp"
 #include "sip/header_names.hpp"
 #include "sip/method_of.hpp"
 #include "sip/scan.hpp"
@@ -16,50 +17,42 @@ constexpr auto single = bit(HeaderId::from) | bit(HeaderId::to) | bit(HeaderId::
 // Those that no message lacks (RFC 3261 §8.1.1; Max-Forwards did not exist in RFC 2543).
 constexpr auto mandatory = bit(HeaderId::via) | bit(HeaderId::from) | bit(HeaderId::to) | bit(HeaderId::call_id) | bit(HeaderId::cseq);
 
+// More than [[likely]]: what stands for one message in a few, or the compiler would keep half of the pass's state in memory.
+[[gnu::always_inline]] inline bool usually(bool holds) noexcept { return __builtin_expect_with_probability(holds, 1, 0.999) != 0; }
+
 }  // namespace
 
-[[gnu::always_inline]] inline void Parser::reset(Message& m, const char* data, std::size_t size) noexcept {
-    m.wire_ = {data, size};
-    m.is_request_ = false;
-    m.method_ = Method::unknown;
-    m.status_ = 0;
-    m.method_name_ = m.request_uri_ = m.reason_ = m.call_id_ = {};
-    m.via_ = {};
-    m.from_ = m.to_ = {};
-    m.cseq_ = {};
-    m.max_forwards_ = -1;
-    m.content_length_ = -1;
-    m.headers_begin_ = m.headers_end_ = m.body_off_ = static_cast<std::uint16_t>(size);
-    m.header_count_ = 0;
-    m.present_ = m.repeated_ = 0;
-    m.first_.fill(Message::none_);
+template <class Octets>
+[[gnu::always_inline]] inline void Parser::reset(Message& m, std::string_view bytes) noexcept {
+    Octets::assign(static_cast<detail::Found&>(m), nothing_found);
+    m.wire_ = bytes;
+    m.headers_begin_ = m.headers_end_ = m.body_off_ = static_cast<std::uint16_t>(bytes.size());
 }
 
 // `end`: where the version begins, a space in front of it.
 template <class Octets>
 [[gnu::always_inline]] inline ParseError Parser::request_line(Message& m, const char* data, std::size_t end,
-                                                              const char* readable) noexcept {
-    constexpr std::size_t version = 10;  // and CR LF at most
-    if (data + end + version > readable) [[unlikely]]
+                                                              std::size_t readable) noexcept {
+    const auto& method = method_candidate(data);
+    const std::size_t uri = method.length + 1;
+    if (end >= readable || !method.begins(data) || data[uri - 1] != ' ' || !grammar::spells<"sip:">(data + uri) || uri + 4 == end ||
+        Stops<Octets, grammar::no_uri>{data}.next(uri + 4) != end) [[unlikely]]
         return any_request_line(m, data, end);
-    const Stops<Octets, grammar::no_uri> stops{data};
-    const auto space = stops.next(0), uri = space + 1;
-    const auto method = method_of({data, space});
-    if (data[space] != ' ' || method == Method::unknown || stops.next(uri) != end || uri == end || scheme_end({data}, uri, end) == npos)
-        [[unlikely]]
-        return any_request_line(m, data, end);
-    m.method_ = method;
-    Text::store(m.method_name_, 0, space);
+    m.method_ = method.method;
+    Text::store(m.method_name_, 0, method.length);
     Text::store(m.request_uri_, uri, end - uri);
     return ok;
 }
 
+template <class Octets>
 [[gnu::always_inline]] inline ParseError Parser::status_line(Message& m, std::string_view line) noexcept {
-    if (line.size() > 12 && grammar::spells<"sip/2.0 ">(line.data()) && line[11] == ' ') [[likely]] {
-        const auto status = grammar::decimal(line.substr(8, 3), 699);
-        if (status && *status >= 100) {
-            m.status_ = static_cast<int>(*status);
-            m.reason_ = Text::slice(12, line.size());
+    constexpr std::size_t least = 12, readable = 16;
+    if (Octets::short_cuts && line.size() > least && grammar::begins<"sip/2.0 ">(line.data()) && line[11] == ' ') [[likely]] {
+        static_assert(!Octets::short_cuts || Octets::shortest >= readable);
+        const auto status = digits::leading(line.data() + 8);
+        if (status.count == 3 && status.number - 100 < 600) {
+            m.status_ = static_cast<int>(status.number);
+            Text::store(m.reason_, least, line.size() - least);
             return ok;
         }
     }
@@ -67,176 +60,162 @@ template <class Octets>
 }
 
 template <class Octets>
-[[gnu::always_inline]] inline ParseError Parser::start_line(Message& m, const char* data, std::size_t end, const char* readable) noexcept {
+[[gnu::always_inline]] inline ParseError Parser::start_line(Message& m, const char* data, std::size_t end, std::size_t readable) noexcept {
     constexpr std::string_view tail = " SIP/2.0";
-    if (end >= 4 && grammar::spells<"sip/">(data)) return status_line(m, {data, end});
+    if (end >= 4 && grammar::spells<"sip/">(data)) return status_line<Octets>(m, {data, end});
     m.is_request_ = true;
-    if (end < 12 || !grammar::spells<" sip/2.0">(data + end - tail.size())) [[unlikely]]
+    if (end < 12 || !grammar::begins<" sip/2.0">(data + end - tail.size())) [[unlikely]]
         return odd_request_line(m, data, end);
-    return request_line<Octets>(m, data, end - static_cast<std::size_t>(tail.size()), readable);
+    return request_line<Octets>(m, data, end - tail.size(), readable);
 }
 
-[[gnu::always_inline]] inline bool Parser::empty_line(Message& m, const char* line, const char* limit) noexcept {
-    const char* const feed = line + (line < limit && *line == '\r' ? 1 : 0);
-    if (feed >= limit || *feed != '\n') return false;
-    m.headers_end_ = static_cast<std::uint16_t>(line - m.wire_.data());
-    m.body_off_ = static_cast<std::uint16_t>(feed + 1 - m.wire_.data());
-    return true;
+// The offset of an LF as four words, for both slices of a header field.
+[[gnu::always_inline]] inline __m128i Parser::four_times(std::size_t feed) noexcept {
+    return _mm_shufflelo_epi16(_mm_cvtsi32_si128(static_cast<int>(feed)), 0);
 }
 
 // Takes a header field of the usual form: a long name, ": ", a value without white space around, CRLF with the LF
-// at `last`. Sixteen octets are readable at `line`.
-[[gnu::always_inline]] inline bool Parser::usual_header(Message& m, const char* data, const char* line, const char* last,
-                                                        std::uint32_t& count, std::uint64_t& present) noexcept {
-    const auto text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line));
-    const auto colons = static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(':'))));
-    const auto& known = names::quick_candidate(line, colons);
-    if (!names::reads(text, known)) [[unlikely]]
-        return false;
+// at `last`. Sixteen octets are readable behind `before.at`.
+[[gnu::always_inline]] inline bool Parser::usual_header(Message& m, const char* data, Feed& before, std::size_t last,
+                                                        std::size_t& place) noexcept {
+    const char* const feed = data + before.at;
+    const auto text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(feed + 1));
+    const auto& known = names::quick_candidate(text);
+    if (!usually(names::reads(text, known))) return false;
     // The line's last four octets, the lowest of no interest: one above SP, CR and LF.
     constexpr std::uint32_t least = 0x0a0d2100, above = 0x0a0e0000;
     std::uint32_t ending;
-    std::memcpy(&ending, last - 3, sizeof ending);
-    if (ending - least >= above - least || static_cast<unsigned char>(line[known.form.value.off]) <= ' ' || count == Message::max_headers)
-        [[unlikely]]
-        return false;
-    if ((present & known.mark) != 0) [[unlikely]] {
-        if ((known.mark & single) != 0) return false;
-        m.repeated_ |= known.mark;
+    std::memcpy(&ending, data + last - 3, sizeof ending);
+    if (!usually(ending - least < above - least)) return false;
+    if (!usually(static_cast<unsigned char>(feed[known.form.value.off]) > ' ')) return false;
+    auto& first = m.first_[static_cast<std::size_t>(known.form.id)];
+    if (usually(first == Message::none_)) {
+        first = static_cast<std::uint16_t>(place);
     } else {
-        m.first_[static_cast<std::size_t>(known.form.id)] = static_cast<std::uint8_t>(count);
+        if ((bit(known.form.id) & single) != 0) return false;
+        m.repeated_ |= bit(known.form.id);
     }
-    present |= known.mark;
-    // Offset and length are added to both of its slices at once.
-    const auto place = static_cast<std::uint32_t>(line - data) | static_cast<std::uint32_t>(last - line) << 16;
-    const auto places = _mm_shuffle_epi32(_mm_cvtsi32_si128(static_cast<int>(place)), 0x50);
+    const auto end = four_times(last);
+    const auto places = _mm_blend_epi16(_mm_sub_epi16(end, before.words), before.words, 0b0101);
     const auto form = _mm_load_si128(reinterpret_cast<const __m128i*>(&known.form));
-    _mm_store_si128(reinterpret_cast<__m128i*>(&m.headers_[count++]), _mm_add_epi32(form, places));
+    _mm_store_si128(reinterpret_cast<__m128i*>(reinterpret_cast<char*>(m.headers_.data()) + place), _mm_add_epi16(form, places));
+    place += sizeof(Header);
+    before = {last, end};
     return true;
 }
 
 // Finds the header fields from headers_begin() to the empty line. An error does not stop it.
 template <class Octets>
-[[gnu::always_inline]] inline ParseError Parser::index(Message& m, const char* data, LineFeeds<Octets> lines,
-                                                       const char* readable) noexcept {
-    auto error = ok;
-    const char* line = data + m.headers_begin_;
-    const char* const limit = data + m.wire_.size();
-    std::uint32_t count = 0;
-    std::uint64_t present = 0;
-    bool ended = empty_line(m, line, limit);
-    while (!ended) {
-        const char* last = lines.next();
-        bool usual = true;
-        // All but the last one and what is folded.
-        for (; last < readable; last = lines.next()) {
-            if (static_cast<unsigned char>(last[1]) <= ' ') break;
-            usual = usual_header(m, data, line, last, count, present);
-            if (!usual) [[unlikely]]
-                break;
-            line = last + 1;
+[[gnu::always_inline]] inline void Parser::index(Message& m, const char* data, LineFeeds<Octets> lines, std::size_t readable,
+                                                 ParseError& error) noexcept {
+    // Of the shortest usual header field. So far from where `place` of them end there cannot be too many.
+    constexpr std::size_t shortest = std::string_view{"To: x\r\n"}.size(), full = sizeof m.headers_;
+    std::size_t place = 0;  // of the next one, as in first_
+    Feed before{m.headers_begin_ - std::size_t{1}, four_times(m.headers_begin_ - std::size_t{1})};
+    auto limit = std::min(readable, before.at + shortest * Message::max_headers);
+    while (true) {
+        auto last = lines.next();
+        if (usually(last < limit) && usually(usual_header(m, data, before, last, place))) continue;
+        const auto size = m.wire_.size(), line = before.at + 1;
+        if (last >= size) {
+            note(ParseError::no_end_of_headers, error);
+            break;
         }
-        if (last >= limit) break;
-        if (last + 1 < limit && grammar::is_blank(last[1]) && lines.peek() < limit) continue;  // RFC 3261 §7.3.1
-        ended = empty_line(m, last + 1, limit);
-        if (!usual || line >= readable || !usual_header(m, data, line, last, count, present)) [[unlikely]] {
-            const auto e = odd_header(m, count, data, line, last);
-            if (error == ok) error = e;
-            if (e != ParseError::bad_header_line && e != ParseError::too_many_headers) ++count;
-            present |= m.present_;
+        if (last == line || (last == line + 1 && data[line] == '\r')) {
+            m.headers_end_ = static_cast<std::uint16_t>(line);
+            m.body_off_ = static_cast<std::uint16_t>(last + 1);
+            break;
         }
-        line = last + 1;
+        if (!usually(!grammar::is_blank(data[line])) && place != 0 && (m.header_at(place) - 1)->line.end() == line) {
+            place = take_back(m, place);  // the line belongs to the one before (RFC 3261 §7.3.1)
+            before.at = m.header_at(place)->line.off - std::size_t{1};
+            before.words = four_times(before.at);
+        }
+        while (last + 1 < size && grammar::is_blank(data[last + 1]) && lines.peek() < size) last = lines.next();
+        if (before.at + 1 >= readable || place == full || !usually(usual_header(m, data, before, last, place))) {
+            place = odd_header(m, place, data, data + before.at + 1, data + last, error);
+            before = {last, four_times(last)};
+        }
+        limit = std::min(readable, last + shortest * ((full - place) / sizeof(Header)));
     }
-    m.present_ = present;
-    m.header_count_ = static_cast<std::uint8_t>(count);
-    return error == ok && !ended ? ParseError::no_end_of_headers : error;
+    m.present_ |= indexed(m);
+    m.header_count_ = static_cast<std::uint8_t>(place / sizeof(Header));
+}
+
+// Bit i: there is a header field with HeaderId i, which is not `other`.
+[[gnu::always_inline]] inline std::uint64_t Parser::indexed(const Message& m) noexcept {
+    static_assert(sizeof m.first_ % 32 == 0);
+    const auto lacks = [&m](std::size_t at) __attribute__((always_inline)) {
+        return _mm_cmpeq_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(&m.first_[at])), _mm_set1_epi16(-1));
+    };
+    std::uint64_t none = 0;
+    for (std::size_t i = 0; i < m.first_.size(); i += 16) {
+        const auto sixteen = _mm_packs_epi16(lacks(i), lacks(i + 8));
+        none |= std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(sixteen))} << i;
+    }
+    return ~none & (bit(HeaderId::other) - 1);
 }
 
 // Where the value of the first header field with that id lies; there is one.
 [[gnu::always_inline]] inline Parser::Extent Parser::value_of(const Message& m, HeaderId id) noexcept {
-    std::uint32_t both;
-    std::memcpy(&both, &m.headers_[m.first_[static_cast<std::size_t>(id)]].value, sizeof both);
-    const std::size_t from = both & 0xffff;
-    return {from, from + (both >> 16)};
+    const auto& value = m.header_at(m.first_[static_cast<std::size_t>(id)])->value;
+    return {value.off, value.end()};
 }
 
 // Decodes the values that every message is judged by.
 template <class Octets>
-[[gnu::always_inline]] inline ParseError Parser::values(Message& m, const char* data, const char* readable,
-                                                        const char* word_readable) noexcept {
-    if ((m.present_ & mandatory) != mandatory) [[unlikely]]
-        return values_but_missing(m, data);
-    auto error = ok;
-    const auto judge = [&error](bool good, ParseError e) {
-        if (!good && error == ok) [[unlikely]]
-            error = e;
-    };
-    const Stops<Octets, grammar::delimiter> delimiters{data};
-    const auto last = static_cast<std::size_t>(readable - data);
+[[gnu::always_inline]] inline void Parser::values(Message& m, const char* data, std::size_t readable, std::size_t word_readable,
+                                                  ParseError& error) noexcept {
+    if (!usually((m.present_ & mandatory) == mandatory)) return note(values_but_missing(m, data), error);
     const auto via = value_of(m, HeaderId::via);
-    if (via.end > last || !plain::via(data, delimiters, via.from, via.end, m.via_)) [[unlikely]]
-        judge(odd_via(m, data, via.slice()), ParseError::bad_via);
+    if (!usually(via.end <= readable) || !usually(plain::via<Octets>(data, via.from, via.end, m.via_))) note(odd_via(m, data), error);
     const auto from = value_of(m, HeaderId::from);
-    if (from.end > last || !plain::party<Octets>(data, from.from, from.end, m.from_)) [[unlikely]]
-        judge(odd_party(data, from.slice(), m.from_), ParseError::bad_from);
+    if (!usually(from.end <= readable) || !usually(plain::party<Octets>(data, from.from, from.end, m.from_)))
+        note(odd_party(m, data, HeaderId::from, m.from_) ? ok : ParseError::bad_from, error);
     const auto to = value_of(m, HeaderId::to);
-    if (to.end > last || !plain::party<Octets>(data, to.from, to.end, m.to_)) [[unlikely]]
-        judge(odd_party(data, to.slice(), m.to_), ParseError::bad_to);
+    if (!usually(to.end <= readable) || !usually(plain::party<Octets>(data, to.from, to.end, m.to_)))
+        note(odd_party(m, data, HeaderId::to, m.to_) ? ok : ParseError::bad_to, error);
     const auto id = value_of(m, HeaderId::call_id);
     Text::store(m.call_id_, id.from, id.end - id.from);
-    if (id.from == id.end || id.end > last || Stops<Octets, grammar::no_uri>{data}.next(id.from) != id.end) [[unlikely]] {
-        const auto e = odd_call_id(m, data, id.slice());
-        judge(e == ok, e);
-    }
-    const auto numbered = cseq(m, data, value_of(m, HeaderId::cseq), word_readable);
-    judge(numbered == ok, numbered);
-    return error;
+    if (!usually(id.end <= readable) || id.from == id.end || !usually(Stops<Octets, grammar::no_uri>{data}.next(id.from) == id.end))
+        note(odd_call_id(m, data), error);
+    if (!usually(usual_cseq(m, data, value_of(m, HeaderId::cseq), word_readable))) note(odd_cseq(m, data), error);
 }
 
-// "1 INVITE".
-[[gnu::always_inline]] inline ParseError Parser::cseq(Message& m, const char* data, Extent value, const char* word_readable) noexcept {
-    const char* const from = data + value.from;
-    std::uint32_t number = 0;
-    const char* const at = read_digits(from, number);
-    const char* const method = at + 1;
-    if (*at != ' ' || at == from || at - from > most_digits || method >= word_readable) [[unlikely]]
-        return odd_cseq(m, data, value.slice());
-    const auto length = static_cast<std::uint32_t>(data + value.end - method);
-    if (m.is_request_) {
-        // That of the request line, which is nearly always known and no longer than a word.
-        if (m.method_ == Method::unknown || length != m.method_name_.len || length > 8 ||
-            (grammar::load64(method) ^ grammar::load64(data)) << (64 - 8 * length) != 0) [[unlikely]]
-            return odd_cseq(m, data, value.slice());
-        m.cseq_.method = m.method_;
-    } else {
-        const auto known = method_of({method, length});
-        if (known == Method::unknown) [[unlikely]]
-            return odd_cseq(m, data, value.slice());
-        m.method_ = m.cseq_.method = known;
-        Text::store(m.method_name_, static_cast<std::size_t>(method - data), length);
-    }
-    m.cseq_.number = number;
-    Text::store(m.cseq_.method_name, static_cast<std::size_t>(method - data), length);
-    return ok;
+// "1 INVITE". False: nothing is said about it.
+[[gnu::always_inline]] inline bool Parser::usual_cseq(Message& m, const char* data, Extent value, std::size_t word_readable) noexcept {
+    if (!usually(value.end <= word_readable)) return false;
+    const auto number = digits::leading(data + value.from);
+    const auto at = value.from + number.count + 1;
+    const auto& method = method_candidate(data + at);
+    if (!usually(number.count != 0) || !usually(data[at - 1] == ' ') || !usually(at + method.length == value.end) ||
+        !usually(method.begins(data + at)))
+        return false;
+    m.cseq_.number = number.number;
+    m.cseq_.method = method.method;
+    Text::store(m.cseq_.method_name, at, method.length);
+    if (m.is_request_) return usually(m.method_ == method.method);
+    m.method_ = method.method;
+    m.method_name_ = m.cseq_.method_name;
+    return true;
 }
 
-[[gnu::always_inline]] inline ParseError Parser::numbers(Message& m, const char* data) noexcept {
-    auto error = ok;
-    const auto read = [&](HeaderId id, std::uint32_t most, ParseError e) -> long {
-        const auto* const h = m.first(id);
-        if (h == nullptr) return -1;
-        const auto n = read_number(data + h->value.off, data + h->value.end(), most);
-        if (n < 0 && error == ok) [[unlikely]]
-            error = e;
-        return n;
-    };
-    m.max_forwards_ = static_cast<int>(read(HeaderId::max_forwards, 255, ParseError::bad_max_forwards));
-    m.content_length_ = read(HeaderId::content_length, 0x7fffffff, ParseError::bad_content_length);
-    return error;
+// Of a header field that holds no more than a number: -1 when there is none.
+template <class Octets, HeaderId Id, std::uint32_t Most, ParseError Bad>
+[[gnu::always_inline]] inline std::int64_t Parser::number(const Message& m, const char* data, ParseError& error) noexcept {
+    const auto* const h = m.first(Id);
+    if (h == nullptr) return -1;
+    // The start line makes sure of eight octets in front of the value's end.
+    const std::size_t length = h->value.len;
+    const bool quick = Octets::short_cuts && usually(length - 1 < digits::most);
+    const auto n = quick ? digits::trailing(data + h->value.end(), length) : odd_number(m.at(h->value), Most);
+    if (usually(n >= 0 && n <= Most)) return n;
+    note(Bad, error);
+    return -1;
 }
 
-[[gnu::always_inline]] inline ParseError Parser::check_whole(Message& m) noexcept {
-    if (m.content_length_ < 0) return ok;
+// Cuts off what is behind the body.
+[[gnu::always_inline]] inline ParseError Parser::cut(Message& m) noexcept {
     const auto length = static_cast<std::size_t>(m.content_length_);
     if (length > m.wire_.size() - m.body_off_) return ParseError::bad_content_length;
     m.wire_ = m.wire_.substr(0, m.body_off_ + length);
@@ -244,47 +223,50 @@ template <class Octets>
 }
 
 template <class Octets>
-[[gnu::always_inline]] inline ParseError Parser::pass(Message& m, const char* data, std::size_t size) noexcept {
-    reset(m, data, size);
-    LineFeeds<Octets> lines{data, data + size};
-    const auto newline = std::min(static_cast<std::size_t>(lines.next() - data), size);
-    const auto end = newline > 0 && newline < size && data[newline - 1] == '\r' ? newline - 1 : newline;
-    const auto until = [data, size](std::size_t octets) { return Octets::short_cuts ? data + (size - octets) : data; };
+[[gnu::always_inline]] inline ParseError Parser::pass(Message& m, std::string_view bytes) noexcept {
+    const auto* const data = bytes.data();
+    const auto size = bytes.size();
+    reset<Octets>(m, bytes);
+    LineFeeds<Octets> lines{data, size};
+    const auto until = [size](std::size_t octets) { return Octets::short_cuts ? size - octets : 0; };
     static_assert(!Octets::short_cuts || Octets::shortest >= Octets::step);
+    auto end = lines.next(), next = end + 1;
+    if (!usually(end < size))
+        end = next = size;
+    else if (usually(data[end - 1] == '\r'))  // no LF comes first
+        --end;
     auto error = start_line<Octets>(m, data, end, until(Octets::step));
-    if (error == ParseError::not_sip) return error;
-    m.headers_begin_ = static_cast<std::uint16_t>(std::min(newline + 1, size));
-    const auto first = [&error](ParseError e) { error = error == ok ? e : error; };
-    first(index(m, data, lines, until(names::window)));
-    first(values<Octets>(m, data, until(Octets::step), until(sizeof(std::uint64_t))));
-    first(numbers(m, data));
-    first(check_whole(m));
+    if (!usually(error != ParseError::not_sip)) return error;
+    m.headers_begin_ = static_cast<std::uint16_t>(next);
+    index(m, data, lines, until(names::window), error);
+    values<Octets>(m, data, until(Octets::step), until(sizeof(std::uint64_t)), error);
+    m.max_forwards_ = static_cast<int>(number<Octets, HeaderId::max_forwards, 255, ParseError::bad_max_forwards>(m, data, error));
+    m.content_length_ = number<Octets, HeaderId::content_length, 0x7fffffff, ParseError::bad_content_length>(m, data, error);
+    if (m.content_length_ >= 0) note(cut(m), error);
     return error;
 }
 
 // Everything inlined, so that the compiler may use the wider instructions even where nobody asks for them.
-[[gnu::target("avx2,bmi,bmi2"), gnu::flatten]] ParseError Parser::run_avx2(Message& m, const char* data, std::size_t size) noexcept {
-    return pass<Avx2>(m, data, size);
+[[gnu::target("avx2,bmi,bmi2"), gnu::flatten]] ParseError Parser::run_avx2(Message& m, std::string_view bytes) noexcept {
+    return pass<Avx2>(m, bytes);
 }
-ParseError Parser::run_sse(Message& m, const char* data, std::size_t size) noexcept { return pass<Sse>(m, data, size); }
-ParseError Parser::run_scalar(Message& m, const char* data, std::size_t size) noexcept { return pass<Scalar>(m, data, size); }
 
-ParseError Parser::run(Message& m, const char* data, std::size_t size) noexcept {
-    static_assert(Avx2::shortest == Sse::shortest);
-    const auto isa = size >= Sse::shortest ? scan::active->isa : scan::Isa::scalar;
-    if (isa == scan::Isa::avx2) [[likely]]
-        return run_avx2(m, data, size);
-    return isa == scan::Isa::sse ? run_sse(m, data, size) : run_scalar(m, data, size);
+ParseError Parser::run(Message& m, std::string_view bytes) noexcept {
+    if (!bytes.empty()) bytes.remove_prefix(skip_keep_alive(bytes));
+    const bool fits = bytes.size() <= longest_message;
+    if (bytes.empty() || !fits) {
+        pass<Scalar>(m, bytes.substr(0, 0));
+        return fits ? ParseError::empty : ParseError::too_long;
+    }
+    const auto isa = bytes.size() >= Sse::shortest ? scan::active->isa : scan::Isa::scalar;
+    return isa == scan::Isa::avx2 ? run_avx2(m, bytes) : isa == scan::Isa::sse ? pass<Sse>(m, bytes) : pass<Scalar>(m, bytes);
 }
 
 ParseError Message::parse(std::string_view bytes) noexcept {
-    const auto skipped = skip_keep_alive(bytes);
-    const auto rest = bytes.substr(skipped);
-    if (rest.empty() || rest.size() > longest_message) {
-        Parser::run(*this, rest.data(), 0);
-        return rest.empty() ? ParseError::empty : ParseError::too_long;
-    }
-    return Parser::run(*this, rest.data(), rest.size());
+    if (usually(bytes.size() - Avx2::shortest <= longest_message - Avx2::shortest) && usually(bytes[0] > '\r') &&
+        usually(scan::active->isa == scan::Isa::avx2))
+        return Parser::run_avx2(*this, bytes);
+    return Parser::run(*this, bytes);
 }
 
 std::string_view find_call_id(std::string_view bytes) noexcept {

@@ -18,6 +18,8 @@ bool is_some_version(std::string_view s) noexcept {
 
 }  // namespace
 
+constinit const detail::Found Parser::nothing_found{};
+
 std::int64_t odd_number(std::string_view digits, std::uint32_t max) noexcept {
     const auto number = grammar::decimal(digits, max);
     return number ? std::int64_t{*number} : -1;
@@ -70,30 +72,42 @@ ParseError Parser::odd_status_line(Message& m, std::string_view line) noexcept {
     return ok;
 }
 
+std::size_t Parser::take_back(Message& m, std::size_t place) noexcept {
+    place -= sizeof(Header);
+    auto& first = m.first_[static_cast<std::size_t>(m.header_at(place)->id)];
+    if (first == place) first = Message::none_;
+    return place;
+}
+
 // Indexes any header field, folded ones included, from `line` to its last LF at `last`. Only bad_header_line and
 // too_many_headers leave it out.
-ParseError Parser::odd_header(Message& m, std::size_t index, const char* data, const char* line, const char* last) noexcept {
+std::size_t Parser::odd_header(Message& m, std::size_t place, const char* data, const char* line, const char* last,
+                               ParseError& error) noexcept {
     const auto begin = static_cast<std::size_t>(line - data), newline = static_cast<std::size_t>(last - data);
     const auto name_end = scan::PlainCursor<grammar::delimiter>{data, begin, newline}.next();
     auto colon = name_end;
     while (grammar::is_blank(data[colon])) ++colon;  // the LF stops it
     const std::string_view name{data + begin, name_end - begin};
-    if (data[colon] != ':' || !grammar::is_token(name)) return ParseError::bad_header_line;
-    if (index >= Message::max_headers) return ParseError::too_many_headers;
-    auto& h = m.headers_[index];
+    const bool named = data[colon] == ':' && grammar::is_token(name);
+    if (!named || place == sizeof m.headers_) {
+        note(named ? ParseError::too_many_headers : ParseError::bad_header_line, error);
+        return place;
+    }
+    auto& h = m.headers_[place / sizeof(Header)];
     h.line = Text::slice(begin, newline + 1);
     h.name_length = static_cast<std::uint16_t>(name.size());
     h.value = Text{data}.trimmed(colon + 1, newline);
     h.id = names::find(name.data(), name.size());
-    m.present_ |= bit(h.id);
     auto& first = m.first_[static_cast<std::size_t>(h.id)];
-    if (h.id == HeaderId::other) return ok;
-    if (first != Message::none_) {
+    if (h.id == HeaderId::other) {
+        m.present_ |= bit(h.id);
+    } else if (first == Message::none_) {
+        first = static_cast<std::uint16_t>(place);
+    } else {
         m.repeated_ |= bit(h.id);
-        return repeated(m, m.headers_[first], h);
+        note(repeated(m, *m.header_at(first), h), error);
     }
-    first = static_cast<std::uint8_t>(index);
-    return ok;
+    return place + sizeof(Header);
 }
 
 // A header field that came before must say the same. Numbers may be spelled in several ways.
@@ -122,34 +136,37 @@ ParseError Parser::repeated(const Message& m, const Header& first, const Header&
 ParseError Parser::values_but_missing(Message& m, const char* data) noexcept {
     auto error = ok;
     const auto judge = [&](HeaderId id, ParseError missing, auto&& read) {
-        const auto* h = m.first(id);
-        const auto e = h == nullptr ? missing : read(h->value);
+        const auto e = m.first(id) == nullptr ? missing : read();
         if (error == ok) error = e;
     };
-    judge(HeaderId::via, ParseError::missing_via, [&](Slice v) { return odd_via(m, data, v) ? ok : ParseError::bad_via; });
-    judge(HeaderId::from, ParseError::missing_from, [&](Slice v) { return odd_party(data, v, m.from_) ? ok : ParseError::bad_from; });
-    judge(HeaderId::to, ParseError::missing_to, [&](Slice v) { return odd_party(data, v, m.to_) ? ok : ParseError::bad_to; });
-    judge(HeaderId::call_id, ParseError::missing_call_id, [&](Slice v) { return odd_call_id(m, data, v); });
-    judge(HeaderId::cseq, ParseError::missing_cseq, [&](Slice v) { return odd_cseq(m, data, v); });
+    judge(HeaderId::via, ParseError::missing_via, [&] { return odd_via(m, data); });
+    judge(HeaderId::from, ParseError::missing_from,
+          [&] { return odd_party(m, data, HeaderId::from, m.from_) ? ok : ParseError::bad_from; });
+    judge(HeaderId::to, ParseError::missing_to, [&] { return odd_party(m, data, HeaderId::to, m.to_) ? ok : ParseError::bad_to; });
+    judge(HeaderId::call_id, ParseError::missing_call_id, [&] { return odd_call_id(m, data); });
+    judge(HeaderId::cseq, ParseError::missing_cseq, [&] { return odd_cseq(m, data); });
     return error;
 }
 
-bool Parser::odd_via(Message& m, const char* data, Slice value) noexcept {
+ParseError Parser::odd_via(Message& m, const char* data) noexcept {
+    const auto value = m.first(HeaderId::via)->value;
     m.via_ = {};
-    return read_via({data}, value.off, value.end(), scan::Plain{data}, m.via_);
+    return read_via({data}, value.off, value.end(), scan::Plain{data}, m.via_) ? ok : ParseError::bad_via;
 }
 
-bool Parser::odd_party(const char* data, Slice value, Party& party) noexcept {
+bool Parser::odd_party(const Message& m, const char* data, HeaderId id, Party& party) noexcept {
+    const auto value = m.first(id)->value;
     party = {};
     return read_party({data}, value.off, value.end(), scan::Plain{data}, party);
 }
 
-ParseError Parser::odd_call_id(Message& m, const char* data, Slice value) noexcept {
-    m.call_id_ = value;
-    return value && Text{data}.is_solid(value.off, value.end()) ? ok : ParseError::bad_call_id;
+ParseError Parser::odd_call_id(Message& m, const char* data) noexcept {
+    m.call_id_ = m.first(HeaderId::call_id)->value;
+    return m.call_id_ && Text{data}.is_solid(m.call_id_.off, m.call_id_.end()) ? ok : ParseError::bad_call_id;
 }
 
-ParseError Parser::odd_cseq(Message& m, const char* data, Slice value) noexcept {
+ParseError Parser::odd_cseq(Message& m, const char* data) noexcept {
+    const auto value = m.first(HeaderId::cseq)->value;
     const std::size_t from = value.off, end = value.end();
     constexpr std::uint64_t highest = 0x7fffffff;  // RFC 3261 §8.1.1.5
     std::uint64_t number = 0;

@@ -60,12 +60,6 @@ void newlines_scalar(const char* data, std::size_t size, std::uint64_t* out) noe
         if (data[i] == '\n') out[i / block] |= std::uint64_t{1} << i % block;
 }
 
-void delimiters_scalar(const char* data, std::size_t size, std::size_t first, std::size_t last, std::uint64_t* out) noexcept {
-    std::fill(out + first, out + last + 1, 0);
-    for (auto i = first * block; i < std::min(size, (last + 1) * block); ++i)
-        if (grammar::is(data[i], grammar::delimiter)) out[i / block] |= std::uint64_t{1} << i % block;
-}
-
 std::size_t call_id_scalar(const char* data, std::size_t size) noexcept {
     auto found = size;
     for (const char* p = data; (p = static_cast<const char*>(std::memchr(p, '\n', static_cast<std::size_t>(data + size - p)))) != nullptr;
@@ -94,41 +88,6 @@ std::size_t call_id_scalar(const char* data, std::size_t size) noexcept {
     std::array<char, block> padded;
     const auto tail = tail_of(data, size, base, padded);
     *out = newlines16(tail.load) >> tail.shift;
-}
-
-// The classes of an octet are the bits that the entries of its two nibbles share.
-// 1: 0x00-0x1f, 2: SP ", 4: ( , and 8: < > 16: : ; =
-[[gnu::target("ssse3"), gnu::always_inline]] inline __m128i low_nibbles() noexcept {
-    return _mm_setr_epi8(3, 1, 3, 1, 1, 1, 1, 1, 5, 1, 17, 17, 13, 17, 9, 1);
-}
-[[gnu::target("ssse3"), gnu::always_inline]] inline __m128i high_nibbles() noexcept {
-    return _mm_setr_epi8(1, 1, 6, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-}
-
-[[gnu::target("ssse3"), gnu::always_inline]] inline std::uint64_t delimiters16(const char* p) noexcept {
-    std::uint64_t none = 0;
-    for (unsigned i = 0; i < block; i += 16) {
-        const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
-        const auto low = _mm_shuffle_epi8(low_nibbles(), v);
-        const auto high = _mm_shuffle_epi8(high_nibbles(), _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(0x0f)));
-        const auto is_none = _mm_cmpeq_epi8(_mm_and_si128(low, high), _mm_setzero_si128());
-        none |= std::uint64_t{static_cast<std::uint16_t>(_mm_movemask_epi8(is_none))} << i;
-    }
-    return ~none;
-}
-
-[[gnu::target("ssse3")]] void delimiters_sse(const char* data, std::size_t size, std::size_t first, std::size_t last,
-                                             std::uint64_t* out) noexcept {
-    for (auto i = first; i <= last; ++i) {
-        const auto base = i * block;
-        if (base + block <= size) [[likely]] {
-            out[i] = delimiters16(data + base);
-        } else {
-            std::array<char, block> padded;
-            const auto tail = tail_of(data, size, base, padded);
-            out[i] = delimiters16(tail.load) >> tail.shift;
-        }
-    }
 }
 
 [[gnu::target("ssse3")]] std::size_t call_id_sse(const char* data, std::size_t size) noexcept {
@@ -168,30 +127,6 @@ std::size_t call_id_scalar(const char* data, std::size_t size) noexcept {
     *out = newlines32(tail.load) >> tail.shift;
 }
 
-[[gnu::target("avx2"), gnu::always_inline]] inline __m256i none_avx2(__m256i v, __m256i lows, __m256i highs) noexcept {
-    const auto low = _mm256_shuffle_epi8(lows, v);
-    const auto high = _mm256_shuffle_epi8(highs, _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(0x0f)));
-    return _mm256_cmpeq_epi8(_mm256_and_si256(low, high), _mm256_setzero_si256());
-}
-
-[[gnu::target("avx2")]] void delimiters_avx2(const char* data, std::size_t size, std::size_t first, std::size_t last,
-                                             std::uint64_t* out) noexcept {
-    const auto lows = _mm256_broadcastsi128_si256(low_nibbles()), highs = _mm256_broadcastsi128_si256(high_nibbles());
-    const auto look = [&](const char* p) __attribute__((target("avx2"), always_inline)) {
-        return ~joined(none_avx2(load_avx2(p), lows, highs), none_avx2(load_avx2(p + 32), lows, highs));
-    };
-    for (auto i = first; i <= last; ++i) {
-        const auto base = i * block;
-        if (base + block <= size) [[likely]] {
-            out[i] = look(data + base);
-        } else {
-            std::array<char, block> padded;
-            const auto tail = tail_of(data, size, base, padded);
-            out[i] = look(tail.load) >> tail.shift;
-        }
-    }
-}
-
 [[gnu::target("avx2")]] std::size_t call_id_avx2(const char* data, std::size_t size) noexcept {
     auto found = size;
     std::size_t base = 0;
@@ -204,9 +139,9 @@ std::size_t call_id_scalar(const char* data, std::size_t size) noexcept {
     return found;
 }
 
-constexpr Kernel scalar_kernel{newlines_scalar, delimiters_scalar, call_id_scalar, Isa::scalar};
-constexpr Kernel sse_kernel{newlines_sse, delimiters_sse, call_id_sse, Isa::sse};
-constexpr Kernel avx2_kernel{newlines_avx2, delimiters_avx2, call_id_avx2, Isa::avx2};
+constexpr Kernel scalar_kernel{newlines_scalar, call_id_scalar, Isa::scalar};
+constexpr Kernel sse_kernel{newlines_sse, call_id_sse, Isa::sse};
+constexpr Kernel avx2_kernel{newlines_avx2, call_id_avx2, Isa::avx2};
 
 }  // namespace
 

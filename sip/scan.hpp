@@ -26,9 +26,6 @@ struct Kernel {
     // Where the LFs are: bit i % 64 of out[i / 64] is octet i. Writes words_of(size) words, the last of them all ones. Never reads
     // beyond `size`.
     void (*find_newlines)(const char* data, std::size_t size, std::uint64_t* out) noexcept;
-    // Where the delimiters are (grammar::delimiter), in the same way, for words `first` to `last`, the one of the last octet at most.
-    // Writes nothing else.
-    void (*find_delimiters)(const char* data, std::size_t size, std::size_t first, std::size_t last, std::uint64_t* out) noexcept;
     // Offset of the Call-ID header line (long or compact name); `size` when none comes before the empty line.
     std::size_t (*find_call_id_line)(const char* data, std::size_t size) noexcept;
     Isa isa;
@@ -75,21 +72,6 @@ private:
     const std::uint64_t* word_;
     std::uint64_t left_;
     std::size_t base_;
-};
-
-// The delimiters that find_delimiters() found.
-struct Marks {
-    const std::uint64_t* words;
-
-    // The first one at `at` or behind. There is one: what a value ends with in a message is.
-    [[nodiscard, gnu::always_inline]] std::size_t next(std::size_t at) const noexcept {
-        auto i = at / block;
-        if (const auto left = words[i] >> at % block; left != 0) [[likely]]
-            return at + lowest(left);
-        while (words[++i] == 0) {
-        }
-        return i * block + lowest(words[i]);
-    }
 };
 
 // Walks the octets of a class in [from, end), one by one.

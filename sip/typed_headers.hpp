@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "sip/digits.hpp"
 #include "sip/octet_class.hpp"
 #include "sip/params.hpp"
 #include "sip/scan.hpp"
@@ -215,63 +216,46 @@ template <class Source>
 
 std::int64_t odd_number(std::string_view digits, std::uint32_t max) noexcept;
 
-// More digits may stand for more than 32 bits.
-inline constexpr std::ptrdiff_t most_digits = 9;
-
-// Behind the digits at `at`, which something else ends.
-[[gnu::always_inline]] inline const char* read_digits(const char* at, std::uint32_t& number) noexcept {
-    for (std::uint32_t digit; (digit = static_cast<std::uint32_t>(static_cast<unsigned char>(*at)) - '0') <= 9; ++at)
-        number = number * 10 + digit;
-    return at;
-}
-// As grammar::decimal, of a value that no digit follows. Negative: none.
-[[gnu::always_inline]] inline std::int64_t read_number(const char* from, const char* end, std::uint32_t max) noexcept {
-    std::uint32_t number = 0;
-    if (read_digits(from, number) != end || end == from || end - from > most_digits || number > max) [[unlikely]]
-        return odd_number({from, end}, max);
-    return number;
-}
-
-// The usual forms from delimiter to delimiter. Each says nothing about a value that it does not take: the readers above judge
-// it. Octets::step octets are readable at any place of the value and behind it; the value is a message's: what stands at `end` is
-// a delimiter, and no other than white space.
+// The usual forms from stop to stop. Each says nothing about a value that it does not take: the readers above judge it. Octets::step
+// octets are readable at any place of the value and behind it; the value is a message's: what stands at `end` is white space or a
+// control, and what stands in front of it is neither.
 namespace plain {
 
 // `SIP/2.0/UDP host[:port]` with branch, rport and received, in any order and without white space.
-template <class Delimiters>
-[[gnu::always_inline]] inline bool via(const char* t, Delimiters marks, std::size_t from, std::size_t end, TopVia& via) noexcept {
-    if (end - from < 16 || !grammar::spells<"sip/2.0/udp ">(t + from)) return false;
-    auto at = from + 12;
-    auto stop = marks.next(at);
-    if (stop == at || t[at] == '[') return false;
+template <class Octets>
+[[gnu::always_inline]] inline bool via(const char* t, std::size_t from, std::size_t end, TopVia& via) noexcept {
+    const Stops<Octets, grammar::param_end> ends{t};
+    if (end - from < 16 || !grammar::begins<"sip/2.0/">(t + from) || !grammar::spells<"udp ">(t + from + 8)) return false;
+    const auto host = from + 12;
+    auto stop = Stops<Octets, grammar::delimiter>{t}.next(host);
+    if (stop == host || t[host] == '[') return false;
     Text::store(via.transport, from + 8, 3);
-    Text::store(via.host, at, stop - at);
+    Text::store(via.host, host, stop - host);
     if (t[stop] == ':') {
-        at = stop + 1;
-        stop = marks.next(at);
-        const auto port = read_number(t + at, t + stop, 65535);
-        if (port <= 0) return false;
-        via.port = static_cast<std::uint16_t>(port);
-        Text::store(via.port_text, at, stop - at);
+        const auto port = digits::leading(t + stop + 1);
+        if (port.number - 1 >= 65535) return false;
+        via.port = static_cast<std::uint16_t>(port.number);
+        Text::store(via.port_text, stop + 1, port.count);
+        stop += 1 + port.count;
     }
     while (t[stop] == ';') {
-        at = stop + 1;
-        if (grammar::spells<"branch=">(t + at)) {
-            stop = marks.next(at + 7);
+        const auto at = stop + 1;
+        if (grammar::begins<"branch=">(t + at)) {
+            stop = ends.next(at + 7);
             if (via.branch || stop <= at + 7) return false;
             Text::store(via.branch, at + 7, stop - at - 7);
-        } else if (grammar::spells<"rport">(t + at)) {
-            stop = marks.next(at + 5);
-            if (via.has_rport || stop != at + 5) return false;
+        } else if (grammar::begins<"rport">(t + at)) {
+            stop = at + 5;
+            if (via.has_rport) return false;
             via.has_rport = true;
             if (t[stop] == '=') {
-                stop = marks.next(at + 6);
+                stop = ends.next(at + 6);
                 if (stop == at + 6) return false;
                 via.rport_has_value = true;
             }
             Text::store(via.rport, at, stop - at);
         } else if (grammar::spells<"received=">(t + at)) {
-            stop = marks.next(at + 9);
+            stop = ends.next(at + 9);
             if (via.received || stop <= at + 9) return false;
             Text::store(via.received, at + 9, stop - at - 9);
         } else {
@@ -288,23 +272,23 @@ template <class Delimiters>
 template <class Octets>
 [[gnu::always_inline]] inline bool party(const char* t, std::size_t from, std::size_t end, Party& party) noexcept {
     const Stops<Octets, grammar::no_uri> breakers{t};
-    auto open = from;
+    auto uri = from + 1;
     if (t[from] == '"') {
         auto close = breakers.next(from + 1);
         while (t[close] == ' ' && close < end) close = breakers.next(close + 1);
-        if (t[close] != '"' || t[close - 1] == '\\' || t[close + 1] != ' ') return false;
-        open = close + 2;
+        if (!grammar::reads<"\" <">(t + close) || t[close - 1] == '\\') return false;
+        uri = close + 3;
+    } else if (t[from] != '<') {
+        return false;
     }
-    if (t[open] != '<' || !grammar::spells<"sip:">(t + open + 1)) return false;
-    const auto uri = open + 1;
+    if (!grammar::spells<"sip:">(t + uri)) return false;
     const auto close = breakers.next(uri + 4);
     if (t[close] != '>' || close == uri + 4) return false;
-    if (close + 1 != end) {
-        const auto tag = close + 6;
-        if (!grammar::spells<";tag=">(t + close + 1) || tag == end || Stops<Octets, grammar::delimiter>{t}.next(tag) != end) return false;
-        Text::store(party.tag, tag, end - tag);
-    }
     Text::store(party.uri, uri, close - uri);
+    if (close + 1 == end) return true;
+    const auto tag = close + 6;
+    if (!grammar::begins<";tag=">(t + close + 1) || tag == end || Stops<Octets, grammar::param_end>{t}.next(tag) != end) return false;
+    Text::store(party.tag, tag, end - tag);
     return true;
 }
 

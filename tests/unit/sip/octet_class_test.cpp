@@ -1,6 +1,8 @@
 #include "sip/octet_class.hpp"
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -43,7 +45,28 @@ void check_every_octet() {
 TYPED_TEST(OctetClassTest, SaysOfEveryOctetWhatTheGrammarSays) {
     check_every_octet<TypeParam, grammar::delimiter>();
     check_every_octet<TypeParam, grammar::no_uri>();
+    check_every_octet<TypeParam, grammar::param_end>();
     check_every_octet<TypeParam, grammar::hostname>();
+}
+
+TEST(OctetClass, WhatTheGrammarSaysOfDelimitersAndParameters_Rfc3261_25_1) {
+    for (int c = 0; c < 256; ++c) {
+        const auto octet = static_cast<char>(c);
+        const auto is = [octet, c](std::string_view some) { return c < 0x20 || some.find(octet) != std::string_view::npos; };
+        EXPECT_EQ(grammar::is(octet, grammar::delimiter), is(" \"(,:;<=>")) << c;
+        EXPECT_EQ(grammar::is(octet, grammar::param_end), is(" \"(,;=")) << c;
+        EXPECT_EQ(grammar::is(octet, grammar::no_uri), is(" \"<>\x7f")) << c;
+    }
+}
+
+TYPED_TEST(OctetClassTest, AssignsWholeObjects) {
+    struct Octets {
+        std::array<std::uint8_t, 240> all;
+    };
+    Octets from, to{};
+    for (std::size_t i = 0; i < from.all.size(); ++i) from.all[i] = static_cast<std::uint8_t>(i + 1);
+    TypeParam::assign(to, from);
+    EXPECT_EQ(to.all, from.all);
 }
 
 TYPED_TEST(OctetClassTest, FindsTheNextOneHoweverFarItIs) {
@@ -65,12 +88,11 @@ TYPED_TEST(OctetClassTest, WalksTheLineFeedsOfTextsOfAnyLengthAndStaysInside) {
             }
             for (const auto flush : {test::Flush::start, test::Flush::end}) {
                 const test::GuardPage page{text, flush};
-                const char* const begin = page.text().data();
-                LineFeeds<TypeParam> walk{begin, begin + size};
+                LineFeeds<TypeParam> walk{page.text().data(), size};
                 std::vector<std::size_t> found;
-                for (const char* seen = walk.peek(); seen < begin + size; seen = walk.peek()) {
+                for (auto seen = walk.peek(); seen < size; seen = walk.peek()) {
                     EXPECT_EQ(walk.next(), seen);
-                    found.push_back(static_cast<std::size_t>(seen - begin));
+                    found.push_back(seen);
                 }
                 ASSERT_EQ(found, want) << size;
             }

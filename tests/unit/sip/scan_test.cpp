@@ -43,23 +43,6 @@ std::vector<std::size_t> lines(scan::Isa isa, std::string_view text) {
     }
 }
 
-// All words, and then a few alone, which must be the same and touch no other.
-std::vector<std::uint64_t> delimiters(scan::Isa isa, std::string_view text) {
-    const auto find = scan::kernel(isa).find_delimiters;
-    if (text.empty()) return {};
-    const auto last = (text.size() - 1) / scan::block;
-    std::vector<std::uint64_t> all(last + 1);
-    find(text.data(), text.size(), 0, last, all.data());
-    for (std::size_t first = 0; first <= last; first += 3) {
-        constexpr std::uint64_t untouched = 0x5555555555555555;
-        std::vector<std::uint64_t> some(last + 2, untouched);
-        const auto until = std::min(first + 1, last);
-        find(text.data(), text.size(), first, until, some.data());
-        for (std::size_t i = 0; i < some.size(); ++i) EXPECT_EQ(some[i], i < first || i > until ? untouched : all[i]);
-    }
-    return all;
-}
-
 TEST_F(ScanTest, BestIsSupportedAndActive) {
     EXPECT_TRUE(scan::supported(scan::best()));
     EXPECT_EQ(scan::active, &scan::kernel(scan::best()));
@@ -69,23 +52,6 @@ TEST_F(ScanTest, FindsLineFeedsAndNothingElse) {
     std::string text;
     for (int c = 0; c < 256; ++c) text += {static_cast<char>(c), 'x'};
     for (const auto isa : machines()) EXPECT_EQ(lines(isa, text), std::vector<std::size_t>{2 * '\n'});
-}
-
-TEST_F(ScanTest, EveryOctetIsADelimiterOrNotAsTheGrammarSays) {
-    for (int c = 0; c < 256; ++c) {
-        const bool is =
-            static_cast<unsigned char>(c) < 0x20 || std::string_view{" \"(,:;<=>"}.find(static_cast<char>(c)) != std::string_view::npos;
-        EXPECT_EQ(grammar::is(static_cast<char>(c), grammar::delimiter), is) << c;
-        for (const auto isa : machines()) {
-            for (std::size_t at = 0; at < 64; ++at) {
-                std::string text(64, 'x');
-                text[at] = static_cast<char>(c);
-                std::uint64_t word = 0;
-                scan::kernel(isa).find_delimiters(text.data(), text.size(), 0, 0, &word);
-                EXPECT_EQ(word, is ? std::uint64_t{1} << at : 0) << c;
-            }
-        }
-    }
 }
 
 TEST_F(ScanTest, FindsEachLineFeedOfTextsOfAnyLength) {
@@ -109,12 +75,9 @@ TEST_F(ScanTest, AllImplementationsAgreeAndStayInside) {
         const test::GuardPage at_start{text, test::Flush::start};
         const auto want = lines(scan::Isa::scalar, at_end.text());
         const auto line = scan::kernel(scan::Isa::scalar).find_call_id_line(at_end.text().data(), text.size());
-        const auto marks = delimiters(scan::Isa::scalar, at_end.text());
         for (const auto isa : machines()) {
             ASSERT_EQ(lines(isa, at_end.text()), want);
             ASSERT_EQ(lines(isa, at_start.text()), want);
-            ASSERT_EQ(delimiters(isa, at_end.text()), marks);
-            ASSERT_EQ(delimiters(isa, at_start.text()), marks);
             ASSERT_EQ(scan::kernel(isa).find_call_id_line(at_end.text().data(), text.size()), line);
             ASSERT_EQ(scan::kernel(isa).find_call_id_line(at_start.text().data(), text.size()), line);
         }
@@ -206,14 +169,6 @@ TEST_F(ScanTest, EveryHeaderNameAndSeparatorIsTheSameOnEveryMachine) {
             }
         }
     }
-}
-
-TEST_F(ScanTest, MarksFindWhatAPlainWalkFinds) {
-    const auto& text = test::invite_with_body();
-    const auto words = delimiters(scan::best(), text);
-    const auto end = text.find("\r\n\r\n");
-    for (std::size_t from = 0; from < end; ++from)
-        ASSERT_EQ(scan::Marks{words.data()}.next(from), scan::Plain{text.data()}.delimiters(from, end).next()) << from;
 }
 
 }  // namespace
