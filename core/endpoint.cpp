@@ -4,6 +4,8 @@
 #include <bit>
 #include <charconv>
 
+#include "core/dotted_quad.hpp"
+
 namespace sipfront::core {
 namespace {
 
@@ -25,28 +27,6 @@ std::optional<std::uint32_t> parse_number(std::string_view text, std::size_t max
     return n;
 }
 
-// No leading zeros: some would read them as octal, and an access list must not mean two things.
-std::optional<std::uint32_t> parse_v4(std::string_view text) noexcept {
-    const char* at = text.data();
-    const char* const end = at + text.size();
-    const auto digit = [&] { return at == end ? 10U : static_cast<std::uint32_t>(static_cast<unsigned char>(*at)) - '0'; };
-    std::uint32_t address = 0;
-    for (int i = 0; i < 4; ++i) {
-        if (i != 0 && (at == end || *at++ != '.')) return std::nullopt;
-        auto octet = digit();
-        if (octet > 9) return std::nullopt;
-        ++at;
-        for (auto next = digit(); next <= 9; next = digit()) {
-            if (octet == 0) return std::nullopt;
-            octet = octet * 10 + next;
-            if (octet > 255) return std::nullopt;
-            ++at;
-        }
-        address = (address << 8) | octet;
-    }
-    return at == end ? std::optional{address} : std::nullopt;
-}
-
 constexpr int hex_value(char c) noexcept {
     if (c >= '0' && c <= '9') return c - '0';
     const char l = lower(c);
@@ -66,7 +46,7 @@ std::optional<std::array<std::uint8_t, 16>> parse_v6(std::string_view text) noex
         const auto end = std::min(text.find(':'), text.size());
         const auto group = text.substr(0, end);
         if (group.find('.') != std::string_view::npos) {
-            const auto embedded = parse_v4(text);
+            const auto embedded = parse_dotted_quad(text);
             if (!embedded || used > 12) return std::nullopt;
             for (int shift = 24; shift >= 0; shift -= 8) out[used++] = static_cast<std::uint8_t>(*embedded >> shift);
             break;
@@ -220,7 +200,7 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) noexcept {
     const bool bracketed = text.size() >= 2 && text.front() == '[' && text.back() == ']';
     if (bracketed) text = text.substr(1, text.size() - 2);
     if (text.size() > max_text) return std::nullopt;
-    if (const auto address = bracketed ? std::nullopt : parse_v4(text)) return v4(*address);
+    if (const auto address = bracketed ? std::nullopt : parse_dotted_quad(text)) return v4(*address);
     if (text.find(':') != std::string_view::npos) {
         const auto octets = parse_v6(text);
         return octets ? std::optional{v6(*octets)} : std::nullopt;

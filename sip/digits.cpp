@@ -18,8 +18,11 @@ consteval Tables make_tables() {
     t.myriads[0] = 10'000;
     t.myriads[1] = 1;
     for (std::size_t n = 0; n <= most; ++n) {
-        t.shifts.at(n) = {64 - 8 * n, 0};
-        t.masks.at(n) = {n == 0 ? 0 : ~std::uint64_t{0} << (64 - 8 * n), 0};
+        t.first.at(n).fill(-1);
+        for (std::size_t i = most - n; i < most; ++i) {
+            t.first.at(n).at(i) = static_cast<std::int8_t>(i + n - most);
+            t.last.at(n).at(i) = -1;
+        }
     }
     return t;
 }

@@ -17,14 +17,9 @@ struct alignas(16) Tables {
     std::array<std::uint8_t, 16> zero{}, nine{};
     std::array<std::int8_t, 16> tens{};
     std::array<std::int16_t, 8> hundreds{}, myriads{};
-    struct Count {
-        std::uint64_t shift, unused;
-    };
-    std::array<Count, most + 1> shifts{};  // of the first n digits to where the last eight octets end
-    struct Mask {
-        std::uint64_t last, unused;
-    };
-    std::array<Mask, most + 1> masks{};  // of the last n octets of eight
+    using Octets = std::array<std::int8_t, 16>;
+    std::array<Octets, most + 1> first{};  // the order that puts the first n octets of eight last
+    std::array<Octets, most + 1> last{};   // -1 for the last n octets of eight
 };
 extern const Tables tables;
 
@@ -50,13 +45,13 @@ struct Leading {
 [[gnu::always_inline]] inline Leading leading(const char* p) noexcept {
     const auto values = detail::values_at(p);
     const auto good = _mm_cmpeq_epi8(_mm_min_epu8(values, detail::load(tables.nine.data())), values);
-    const auto count = static_cast<std::uint32_t>(std::countr_zero(~static_cast<std::uint32_t>(_mm_movemask_epi8(good))));
-    return {detail::number_of(_mm_sll_epi64(values, detail::load(&tables.shifts[count]))), count};
+    const auto count = static_cast<unsigned>(std::countr_zero(~static_cast<std::uint32_t>(_mm_movemask_epi8(good))));
+    return {detail::number_of(_mm_shuffle_epi8(values, detail::load(&tables.first[count]))), count};
 }
 
 // The number that the `count` octets (1 to 8) in front of `end` are, where eight can be read; negative: they are not all digits.
 [[gnu::always_inline]] inline std::int64_t trailing(const char* end, std::size_t count) noexcept {
-    const auto values = _mm_and_si128(detail::values_at(end - most), detail::load(&tables.masks[count]));
+    const auto values = _mm_and_si128(detail::values_at(end - most), detail::load(&tables.last[count]));
     const auto above = _mm_subs_epu8(values, detail::load(tables.nine.data()));
     if (_mm_testz_si128(above, above) == 0) [[unlikely]]
         return -1;

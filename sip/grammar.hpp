@@ -8,6 +8,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include <immintrin.h>
+
 namespace sipfront::sip::grammar {
 
 enum : std::uint16_t {
@@ -125,11 +127,26 @@ template <Literal L>
 [[gnu::always_inline]] inline bool spells(const char* p) noexcept {
     return detail::equal<L, true>(p);
 }
-// The same where eight octets can be read.
+namespace detail {
+// Of a literal: its octets, and which of their bits an any-case comparison looks at.
+struct alignas(16) Window {
+    std::array<std::uint64_t, 2> text, care;
+};
+template <Literal L>
+inline constexpr Window window{{word(L.view()), word(L.view().substr(8))}, {caseless_mask(L.view()), caseless_mask(L.view().substr(8))}};
+}  // namespace detail
+
+// The same where eight octets can be read, or sixteen for a literal of more than eight.
 template <Literal L>
 [[gnu::always_inline]] inline bool begins(const char* p) noexcept {
-    static_assert(L.view().size() <= 8);
-    return ((load64(p) ^ word(L.view())) & caseless_mask(L.view())) == 0;
+    if constexpr (L.view().size() <= 8) {
+        return ((load64(p) ^ word(L.view())) & caseless_mask(L.view())) == 0;
+    } else {
+        const auto load = [](const void* from) __attribute__((always_inline)) { return static_cast<const __m128i*>(from); };
+        const auto& want = detail::window<L>;
+        const auto differing = _mm_xor_si128(_mm_loadu_si128(load(p)), *load(want.text.data()));
+        return _mm_testz_si128(differing, *load(want.care.data())) != 0;
+    }
 }
 
 // Unsigned decimal, digits only. nullopt: empty, another octet, or above `max`.

@@ -105,6 +105,7 @@ constexpr Entry quick_entry(HeaderId id, std::string_view name) {
     e.form.value = {static_cast<std::uint16_t>(length + 3), static_cast<std::uint16_t>(-(length + 4))};
     e.form.name_length = length;
     e.form.id = id;
+    e.mark = bit(id);
     return e;
 }
 
@@ -126,7 +127,7 @@ constexpr Table make_table() {
         std::uint32_t start = 0;
         for (unsigned o = 0; o < 4; ++o) start |= std::uint32_t{made.want[o]} << 8 * o;
         auto& e = t.quick[(crc32(quick_seed(1U << name.size()), quick_text(start)) & quick_mask) / sizeof(Entry)];
-        t.collides = t.collides || e.form.name_length != 0;
+        t.collides = t.collides || e.mark != 0;
         e = made;
     }
     t.compact.fill(HeaderId::other);

@@ -23,6 +23,7 @@ struct alignas(64) Entry {
     // What its header field is, once the place of the LF before its line is added to both offsets and the length of the line, with its
     // own LF, to both lengths. The value has one SP before it and CR LF behind.
     Header form;
+    std::uint64_t mark = 0;  // bit(form.id)
 };
 
 // Of names of two octets or more. The low five bits of a letter are the same in either case.

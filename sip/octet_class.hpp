@@ -35,7 +35,7 @@ constexpr const Needles& needles() noexcept {
     return Class == grammar::delimiter ? delimiter_needles : Class == grammar::no_uri ? no_uri_needles : param_end_needles;
 }
 // Which low nibbles are those of several octets of the class above SP.
-consteval unsigned shared_nibbles(int octet_class) {
+constexpr unsigned shared_nibbles(int octet_class) {
     unsigned seen = 0, shared = 0;
     for (unsigned c = ' '; c < 0x80; ++c) {
         if (!grammar::is(static_cast<char>(c), octet_class)) continue;
@@ -187,25 +187,25 @@ public:
           size_{size},
           whole_{Octets::shortest >= block || size >= block ? size - block + 1 : 0},
           left_{Octets::shortest >= block ? Octets::line_feeds(data) : load()} {}
-    // The next one; at the text's end or behind when there is none, and then it is not to be asked again more than a few times.
-    [[gnu::always_inline]] std::size_t next() noexcept {
-        const auto at = peek();
-        left_ &= left_ - 1;
-        return at;
-    }
-    [[gnu::always_inline]] std::size_t peek() noexcept {
+    // Whether there is another one.
+    [[gnu::always_inline]] bool more() noexcept {
         while (__builtin_expect(left_ == 0, 0) != 0) {
             block_ += block;
+            if (block_ >= whole_ && block_ >= size_) return false;
             left_ = load();
         }
-        return block_ + static_cast<unsigned>(std::countr_zero(left_));
+        return true;
+    }
+    // That one.
+    [[gnu::always_inline]] std::size_t next() noexcept {
+        const auto at = block_ + static_cast<unsigned>(std::countr_zero(left_));
+        left_ &= left_ - 1;
+        return at;
     }
 
 private:
     [[gnu::always_inline]] std::uint64_t load() const noexcept {
-        if (block_ < whole_) [[likely]]
-            return Octets::line_feeds(data_ + block_);
-        return block_ < size_ ? Octets::last_line_feeds(data_ + block_, size_ - block_) : ~std::uint64_t{0};
+        return block_ < whole_ ? Octets::line_feeds(data_ + block_) : Octets::last_line_feeds(data_ + block_, size_ - block_);
     }
 
     const char* data_;

@@ -76,8 +76,8 @@ template <class Octets>
 
 // Takes a header field of the usual form: a long name, ": ", a value without white space around, CRLF with the LF
 // at `last`. Sixteen octets are readable behind `before.at`.
-[[gnu::always_inline]] inline bool Parser::usual_header(Message& m, const char* data, Feed& before, std::size_t last,
-                                                        std::size_t& place) noexcept {
+[[gnu::always_inline]] inline bool Parser::usual_header(Message& m, const char* data, Feed& before, std::size_t last, std::size_t& place,
+                                                        std::uint64_t& present) noexcept {
     const char* const feed = data + before.at;
     const auto text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(feed + 1));
     const auto& known = names::quick_candidate(text);
@@ -88,13 +88,13 @@ template <class Octets>
     std::memcpy(&ending, data + last - 3, sizeof ending);
     if (!usually(ending - least < above - least)) return false;
     if (!usually(static_cast<unsigned char>(feed[known.form.value.off]) > ' ')) return false;
-    auto& first = m.first_[static_cast<std::size_t>(known.form.id)];
-    if (usually(first == Message::none_)) {
-        first = static_cast<std::uint16_t>(place);
+    if (usually((present & known.mark) == 0)) {
+        m.first_[static_cast<std::size_t>(known.form.id)] = static_cast<std::uint16_t>(place);
     } else {
-        if ((bit(known.form.id) & single) != 0) return false;
-        m.repeated_ |= bit(known.form.id);
+        if ((known.mark & single) != 0) return false;
+        m.repeated_ |= known.mark;
     }
+    present |= known.mark;
     const auto end = four_times(last);
     const auto places = _mm_blend_epi16(_mm_sub_epi16(end, before.words), before.words, 0b0101);
     const auto form = _mm_load_si128(reinterpret_cast<const __m128i*>(&known.form));
@@ -110,50 +110,40 @@ template <class Octets>
                                                  ParseError& error) noexcept {
     // Of the shortest usual header field. So far from where `place` of them end there cannot be too many.
     constexpr std::size_t shortest = std::string_view{"To: x\r\n"}.size(), full = sizeof m.headers_;
+    const auto size = m.wire_.size();
     std::size_t place = 0;  // of the next one, as in first_
+    std::uint64_t present = 0;
     Feed before{m.headers_begin_ - std::size_t{1}, four_times(m.headers_begin_ - std::size_t{1})};
     auto limit = std::min(readable, before.at + shortest * Message::max_headers);
     while (true) {
-        auto last = lines.next();
-        if (usually(last < limit) && usually(usual_header(m, data, before, last, place))) continue;
-        const auto size = m.wire_.size(), line = before.at + 1;
-        if (last >= size) {
+        if (!usually(lines.more())) {
             note(ParseError::no_end_of_headers, error);
             break;
         }
+        auto last = lines.next();
+        if (usually(before.at < limit) && usually(usual_header(m, data, before, last, place, present))) continue;
+        const auto line = before.at + 1;
         if (last == line || (last == line + 1 && data[line] == '\r')) {
             m.headers_end_ = static_cast<std::uint16_t>(line);
             m.body_off_ = static_cast<std::uint16_t>(last + 1);
             break;
         }
-        if (!usually(!grammar::is_blank(data[line])) && place != 0 && (m.header_at(place) - 1)->line.end() == line) {
-            place = take_back(m, place);  // the line belongs to the one before (RFC 3261 §7.3.1)
-            before.at = m.header_at(place)->line.off - std::size_t{1};
-            before.words = four_times(before.at);
+        auto begin = line;
+        if (grammar::is_blank(data[line]) && place != 0 && (m.header_at(place) - 1)->line.end() == line) [[unlikely]] {
+            // The line belongs to the one before (RFC 3261 §7.3.1), which is taken back.
+            place -= sizeof(Header);
+            const auto& h = *m.header_at(place);
+            begin = h.line.off;
+            if (m.first_[static_cast<std::size_t>(h.id)] == place) present &= ~bit(h.id);
         }
-        while (last + 1 < size && grammar::is_blank(data[last + 1]) && lines.peek() < size) last = lines.next();
-        if (before.at + 1 >= readable || place == full || !usually(usual_header(m, data, before, last, place))) {
-            place = odd_header(m, place, data, data + before.at + 1, data + last, error);
-            before = {last, four_times(last)};
-        }
+        while (last + 1 < size && grammar::is_blank(data[last + 1]) && lines.more()) last = lines.next();
+        place = odd_header(m, place, present, data, begin, last, error);
+        present |= m.present_;
+        before = {last, four_times(last)};
         limit = std::min(readable, last + shortest * ((full - place) / sizeof(Header)));
     }
-    m.present_ |= indexed(m);
+    m.present_ |= present;
     m.header_count_ = static_cast<std::uint8_t>(place / sizeof(Header));
-}
-
-// Bit i: there is a header field with HeaderId i, which is not `other`.
-[[gnu::always_inline]] inline std::uint64_t Parser::indexed(const Message& m) noexcept {
-    static_assert(sizeof m.first_ % 32 == 0);
-    const auto lacks = [&m](std::size_t at) __attribute__((always_inline)) {
-        return _mm_cmpeq_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(&m.first_[at])), _mm_set1_epi16(-1));
-    };
-    std::uint64_t none = 0;
-    for (std::size_t i = 0; i < m.first_.size(); i += 16) {
-        const auto sixteen = _mm_packs_epi16(lacks(i), lacks(i + 8));
-        none |= std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(sixteen))} << i;
-    }
-    return ~none & (bit(HeaderId::other) - 1);
 }
 
 // Where the value of the first header field with that id lies; there is one.
@@ -209,7 +199,8 @@ template <class Octets, HeaderId Id, std::uint32_t Most, ParseError Bad>
     const std::size_t length = h->value.len;
     const bool quick = Octets::short_cuts && usually(length - 1 < digits::most);
     const auto n = quick ? digits::trailing(data + h->value.end(), length) : odd_number(m.at(h->value), Most);
-    if (usually(n >= 0 && n <= Most)) return n;
+    constexpr bool holds_all = Most >= 99'999'999;
+    if (usually(n >= 0) && (holds_all || usually(n <= Most))) return n;
     note(Bad, error);
     return -1;
 }
@@ -218,7 +209,7 @@ template <class Octets, HeaderId Id, std::uint32_t Most, ParseError Bad>
 [[gnu::always_inline]] inline ParseError Parser::cut(Message& m) noexcept {
     const auto length = static_cast<std::size_t>(m.content_length_);
     if (length > m.wire_.size() - m.body_off_) return ParseError::bad_content_length;
-    m.wire_ = m.wire_.substr(0, m.body_off_ + length);
+    m.wire_ = {m.wire_.data(), m.body_off_ + length};
     return ok;
 }
 
@@ -230,11 +221,12 @@ template <class Octets>
     LineFeeds<Octets> lines{data, size};
     const auto until = [size](std::size_t octets) { return Octets::short_cuts ? size - octets : 0; };
     static_assert(!Octets::short_cuts || Octets::shortest >= Octets::step);
-    auto end = lines.next(), next = end + 1;
-    if (!usually(end < size))
-        end = next = size;
-    else if (usually(data[end - 1] == '\r'))  // no LF comes first
-        --end;
+    auto end = size, next = size;
+    if (usually(lines.more())) {
+        end = lines.next();
+        next = end + 1;
+        if (usually(data[end - 1] == '\r')) --end;  // no LF comes first
+    }
     auto error = start_line<Octets>(m, data, end, until(Octets::step));
     if (!usually(error != ParseError::not_sip)) return error;
     m.headers_begin_ = static_cast<std::uint16_t>(next);

@@ -62,15 +62,14 @@ private:
     // `lines`: behind the start line. `readable`: of names::window octets.
     template <class Octets>
     static void index(Message& m, const char* data, LineFeeds<Octets> lines, std::size_t readable, ParseError& error) noexcept;
-    static bool usual_header(Message& m, const char* data, Feed& before, std::size_t last, std::size_t& place) noexcept;
-    // Forgets the last header field, of which more comes. Returns where it lies.
-    static std::size_t take_back(Message& m, std::size_t place) noexcept;
+    // `present`: bit i says that first_[i] is right.
+    static bool usual_header(Message& m, const char* data, Feed& before, std::size_t last, std::size_t& place,
+                             std::uint64_t& present) noexcept;
     // Returns where the next one will lie.
-    static std::size_t odd_header(Message& m, std::size_t place, const char* data, const char* line, const char* last,
-                                  ParseError& error) noexcept;
+    static std::size_t odd_header(Message& m, std::size_t place, std::uint64_t present, const char* data, std::size_t begin,
+                                  std::size_t newline, ParseError& error) noexcept;
     static ParseError repeated(const Message& m, const Header& first, const Header& again) noexcept;
 
-    static std::uint64_t indexed(const Message& m) noexcept;
     static Extent value_of(const Message& m, HeaderId id) noexcept;
     template <class Octets>
     static void values(Message& m, const char* data, std::size_t readable, std::size_t word_readable, ParseError& error) noexcept;

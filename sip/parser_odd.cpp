@@ -72,18 +72,9 @@ ParseError Parser::odd_status_line(Message& m, std::string_view line) noexcept {
     return ok;
 }
 
-std::size_t Parser::take_back(Message& m, std::size_t place) noexcept {
-    place -= sizeof(Header);
-    auto& first = m.first_[static_cast<std::size_t>(m.header_at(place)->id)];
-    if (first == place) first = Message::none_;
-    return place;
-}
-
-// Indexes any header field, folded ones included, from `line` to its last LF at `last`. Only bad_header_line and
-// too_many_headers leave it out.
-std::size_t Parser::odd_header(Message& m, std::size_t place, const char* data, const char* line, const char* last,
-                               ParseError& error) noexcept {
-    const auto begin = static_cast<std::size_t>(line - data), newline = static_cast<std::size_t>(last - data);
+// Indexes any header field, folded ones included, from `begin` to its last LF. Only bad_header_line and too_many_headers leave it out.
+std::size_t Parser::odd_header(Message& m, std::size_t place, std::uint64_t present, const char* data, std::size_t begin,
+                               std::size_t newline, ParseError& error) noexcept {
     const auto name_end = scan::PlainCursor<grammar::delimiter>{data, begin, newline}.next();
     auto colon = name_end;
     while (grammar::is_blank(data[colon])) ++colon;  // the LF stops it
@@ -99,9 +90,9 @@ std::size_t Parser::odd_header(Message& m, std::size_t place, const char* data, 
     h.value = Text{data}.trimmed(colon + 1, newline);
     h.id = names::find(name.data(), name.size());
     auto& first = m.first_[static_cast<std::size_t>(h.id)];
-    if (h.id == HeaderId::other) {
-        m.present_ |= bit(h.id);
-    } else if (first == Message::none_) {
+    m.present_ |= bit(h.id);
+    if (h.id == HeaderId::other) return place + sizeof(Header);
+    if ((present & bit(h.id)) == 0) {
         first = static_cast<std::uint16_t>(place);
     } else {
         m.repeated_ |= bit(h.id);

@@ -225,8 +225,8 @@ namespace plain {
 template <class Octets>
 [[gnu::always_inline]] inline bool via(const char* t, std::size_t from, std::size_t end, TopVia& via) noexcept {
     const Stops<Octets, grammar::param_end> ends{t};
-    if (end - from < 16 || !grammar::begins<"sip/2.0/">(t + from) || !grammar::spells<"udp ">(t + from + 8)) return false;
     const auto host = from + 12;
+    if (host >= end || !grammar::begins<"sip/2.0/udp ">(t + from)) return false;
     auto stop = Stops<Octets, grammar::delimiter>{t}.next(host);
     if (stop == host || t[host] == '[') return false;
     Text::store(via.transport, from + 8, 3);
@@ -254,7 +254,7 @@ template <class Octets>
                 via.rport_has_value = true;
             }
             Text::store(via.rport, at, stop - at);
-        } else if (grammar::spells<"received=">(t + at)) {
+        } else if (grammar::begins<"received=">(t + at)) {
             stop = ends.next(at + 9);
             if (via.received || stop <= at + 9) return false;
             Text::store(via.received, at + 9, stop - at - 9);
@@ -276,18 +276,17 @@ template <class Octets>
     if (t[from] == '"') {
         auto close = breakers.next(from + 1);
         while (t[close] == ' ' && close < end) close = breakers.next(close + 1);
-        if (!grammar::reads<"\" <">(t + close) || t[close - 1] == '\\') return false;
+        if (!grammar::begins<"\" <sip:">(t + close) || t[close - 1] == '\\') return false;
         uri = close + 3;
-    } else if (t[from] != '<') {
+    } else if (!grammar::begins<"<sip:">(t + from)) {
         return false;
     }
-    if (!grammar::spells<"sip:">(t + uri)) return false;
     const auto close = breakers.next(uri + 4);
     if (t[close] != '>' || close == uri + 4) return false;
     Text::store(party.uri, uri, close - uri);
     if (close + 1 == end) return true;
     const auto tag = close + 6;
-    if (!grammar::begins<";tag=">(t + close + 1) || tag == end || Stops<Octets, grammar::param_end>{t}.next(tag) != end) return false;
+    if (!grammar::begins<";tag=">(t + close + 1) || Stops<Octets, grammar::param_end>{t}.next(tag) != end) return false;
     Text::store(party.tag, tag, end - tag);
     return true;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sip/digits.hpp"
 #include "sip/grammar.hpp"
 #include "sip/octet_class.hpp"
 #include "sip/scan.hpp"
@@ -18,88 +19,41 @@ bool iequals_octets(std::string_view a, std::string_view b) noexcept {
     return true;
 }
 
-Scheme scheme_of(std::string_view name) noexcept {
-    if (name.size() == 3 && grammar::spells<"sip">(name.data())) return Scheme::sip;
+// Of one that is not sip.
+Scheme other_scheme(std::string_view name) noexcept {
     if (iequals(name, "sips")) return Scheme::sips;
     return iequals(name, "tel") ? Scheme::tel : Scheme::other;
 }
 
-// What ends the parts of a URI, as bits from its first octet on.
+// What ends the parts of a URI, as bits from its first octet on; behind the text all are of no hostname.
 struct Landmarks {
-    std::uint64_t ats = 0, colons = 0, no_hostname = 0;
+    std::uint64_t ats, no_hostname;
 };
 constexpr std::size_t least_marked = 16, most_marked = 64;
 
-// Of a text of least_marked to most_marked octets. Its last block may overlap the one before.
+// Of a text of least_marked to most_marked octets. Blocks overlap where it is no multiple of theirs.
 [[gnu::always_inline]] inline Landmarks landmarks_of(const char* text, std::size_t size) noexcept {
-    Landmarks marks;
-    for (std::size_t from = 0, next = 16;; from = next, next += 16) {
-        if (next > size) from = size - 16;
+    std::uint64_t ats = 0, hostname = 0;
+    const auto look = [&ats, &hostname, text ](std::size_t from) __attribute__((always_inline)) {
         const auto v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + from));
-        const auto where = [v, from](char c) {
-            return std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c))))} << from;
-        };
-        marks.ats |= where('@');
-        marks.colons |= where(':');
-        marks.no_hostname |= std::uint64_t{Sse::octets_of<grammar::hostname>(text + from) ^ 0xffff} << from;
-        if (next >= size) return marks;
+        ats |= std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('@'))))} << from;
+        hostname |= std::uint64_t{Sse::octets_of<grammar::hostname>(text + from)} << from;
+    };
+    look(0);
+    look(size - 16);
+    if (size > 32) {
+        look(16);
+        look(size - 32);
     }
+    return {ats, ~hostname};
 }
-constexpr std::size_t lowest(std::uint64_t marks, std::size_t none) noexcept {
-    return marks != 0 ? static_cast<std::size_t>(std::countr_zero(marks)) : none;
-}
+// 64 if there is none.
+constexpr std::size_t lowest(std::uint64_t marks) noexcept { return static_cast<unsigned>(std::countr_zero(marks)); }
 
-// The host at `at`, which goes behind it.
-bool take_host(std::string_view text, std::size_t& at, Uri& uri) noexcept {
-    const auto host = at;
-    if (at < text.size() && text[at] == '[') {
-        at = text.find(']', host);
-        if (at == std::string_view::npos || at == host + 1 || !grammar::all(text.substr(host + 1, at - host - 1), grammar::ipv6))
-            return false;
-        ++at;
-    } else {
-        while (at < text.size() && is(text[at], grammar::hostname)) ++at;
-    }
-    uri.host = text.substr(host, at - host);
-    return at != host;
-}
+// The parts of a URI from some offset on, as far as they are there: each returns the offset behind, npos when they are not right.
 
-// [userinfo "@"] host at `at`, which comes from behind the scheme and goes behind the host.
-bool split_any(std::string_view text, std::size_t& at, Uri& uri) noexcept {
-    // No '@' can stand unescaped in a user part, so the first one ends it; ';' and '?' can (RFC 3261 §25.1, user-unreserved).
-    if (const auto end = text.find('@', at); end != std::string_view::npos) {
-        const auto userinfo = text.substr(at, end - at);
-        const auto password = userinfo.find(':');
-        uri.user = userinfo.substr(0, password);
-        if (uri.user.empty()) return false;
-        if (password != std::string_view::npos) uri.password = userinfo.substr(password + 1);
-        at = end + 1;
-    }
-    return take_host(text, at, uri);
-}
-
-// The same of a text of least_marked to most_marked octets.
-[[gnu::always_inline]] inline bool split_marked(std::string_view text, std::size_t& at, Uri& uri) noexcept {
-    const auto marks = landmarks_of(text.data(), text.size());
-    if (marks.ats != 0) {
-        const auto end = lowest(marks.ats, 0);
-        const auto user_end = std::min(lowest(marks.colons >> at << at, end), end);
-        uri.user = text.substr(at, user_end - at);
-        if (uri.user.empty()) return false;
-        if (user_end != end) uri.password = text.substr(user_end + 1, end - user_end - 1);
-        at = end + 1;
-    }
-    if (at == text.size() || text[at] == '[') [[unlikely]]
-        return take_host(text, at, uri);
-    const auto host = at;
-    at = lowest(marks.no_hostname >> at << at, text.size());
-    uri.host = text.substr(host, at - host);
-    return at != host;
-}
-
-// The ":" port at `at`, if there is one.
-[[gnu::always_inline]] inline bool take_port(std::string_view text, std::size_t& at, Uri& uri) noexcept {
-    if (at == text.size() || text[at] != ':') return true;
+std::size_t take_port(std::string_view text, std::size_t at, Uri& uri) noexcept {
+    if (at == text.size() || text[at] != ':') return at;
     std::uint32_t port = 0;
     for (++at; at < text.size(); ++at) {
         const auto digit = static_cast<std::uint32_t>(static_cast<unsigned char>(text[at])) - '0';
@@ -107,7 +61,70 @@ bool split_any(std::string_view text, std::size_t& at, Uri& uri) noexcept {
         port = std::min(port * 10 + digit, 65536U);
     }
     uri.port = static_cast<std::uint16_t>(port);
-    return port - 1 < 65535;  // no digit is none, and neither is zero
+    return port - 1 < 65535 ? at : npos;  // no digit is none, and neither is zero
+}
+
+// host [":" port]
+[[gnu::noinline]] std::size_t take_hostport(std::string_view text, std::size_t at, Uri& uri) noexcept {
+    const auto host = at;
+    if (at < text.size() && text[at] == '[') {
+        at = text.find(']', host);
+        if (at == npos || at == host + 1 || !grammar::all(text.substr(host + 1, at - host - 1), grammar::ipv6)) return npos;
+        ++at;
+    } else {
+        while (at < text.size() && is(text[at], grammar::hostname)) ++at;
+    }
+    uri.host = text.substr(host, at - host);
+    return at != host ? take_port(text, at, uri) : npos;
+}
+
+// userinfo = user [":" password]
+[[gnu::noinline]] void split_password(Uri& uri) noexcept {
+    const auto colon = uri.user.find(':');
+    if (colon == npos) return;
+    uri.password = uri.user.substr(colon + 1);
+    uri.user = uri.user.substr(0, colon);
+}
+
+// [userinfo "@"] host [":" port]
+[[gnu::noinline]] std::size_t take_any(std::string_view text, std::size_t at, Uri& uri) noexcept {
+    // No '@' can stand unescaped in a user part, so the first one ends it; ';' and '?' can (RFC 3261 §25.1, user-unreserved).
+    if (const auto end = text.find('@', at); end != npos) {
+        uri.user = text.substr(at, end - at);
+        split_password(uri);
+        if (uri.user.empty()) return npos;
+        at = end + 1;
+    }
+    return take_hostport(text, at, uri);
+}
+
+// The same of a text of least_marked to most_marked octets.
+[[gnu::always_inline]] inline std::size_t take_marked(std::string_view text, std::size_t at, Uri& uri) noexcept {
+    const char* const p = text.data();
+    const auto size = text.size();
+    const auto marks = landmarks_of(p, size);
+    if (marks.ats != 0) {
+        const auto end = lowest(marks.ats);
+        uri.user = {p + at, end - at};
+        // No ':' is an octet of host names.
+        if ((marks.no_hostname & ((std::uint64_t{1} << end) - 1)) >> at != 0) [[unlikely]]
+            split_password(uri);
+        if (uri.user.empty()) return npos;
+        at = end + 1;
+    }
+    if (at == size || p[at] == '[') [[unlikely]]
+        return take_hostport(text, at, uri);
+    const auto behind = marks.no_hostname >> at << at;
+    const auto host_end = lowest(behind);
+    uri.host = {p + at, host_end - at};
+    if (at == host_end) return npos;
+    if (host_end == size || p[host_end] != ':') return host_end;
+    const auto port = host_end + 1, end = lowest(behind & (behind - 1));
+    if (end - port - 1 >= digits::most || end < digits::most) [[unlikely]]
+        return take_port(text, host_end, uri);
+    const auto number = static_cast<std::uint64_t>(digits::trailing(p + end, end - port));
+    uri.port = static_cast<std::uint16_t>(number);
+    return number - 1 < 65535 ? end : npos;
 }
 
 // The ';' behind a parameter whose value begins behind `equals` and may have quotes.
@@ -155,27 +172,32 @@ std::optional<Uri> parse_uri(std::string_view text) noexcept {
 }
 
 bool parse_solid_uri(std::string_view text, Uri& uri) noexcept {
-    const auto colon = scheme_end({text.data()}, 0, text.size());
-    if (colon == std::string_view::npos) return false;
-    uri.scheme_name = text.substr(0, colon);
-    uri.scheme = scheme_of(uri.scheme_name);
-    auto at = colon + 1;
-    if (uri.scheme != Scheme::sip && uri.scheme != Scheme::sips) {
-        uri.host = text.substr(at);
-        return true;
+    std::size_t at = 4;
+    if (text.size() > 4 && grammar::spells<"sip:">(text.data())) [[likely]] {
+        uri.scheme = Scheme::sip;
+        uri.scheme_name = {text.data(), 3};
+    } else {
+        const auto colon = scheme_end({text.data()}, 0, text.size());
+        if (colon == npos) return false;
+        uri.scheme_name = text.substr(0, colon);
+        uri.scheme = other_scheme(uri.scheme_name);
+        at = colon + 1;
+        if (uri.scheme != Scheme::sips) {
+            uri.host = text.substr(at);
+            return true;
+        }
     }
     const bool marked = text.size() >= least_marked && text.size() <= most_marked;
-    if (!(marked ? split_marked(text, at, uri) : split_any(text, at, uri)) || !take_port(text, at, uri)) return false;
+    at = marked ? take_marked(text, at, uri) : take_any(text, at, uri);
     if (at == text.size()) return true;
+    if (at == npos) return false;
     if (text[at] != ';' && text[at] != '?') return false;
     const auto rest = text.substr(at);
     const auto question = rest.find('?');
-    if (question != std::string_view::npos) uri.headers = rest.substr(question + 1);
+    if (question != npos) uri.headers = rest.substr(question + 1);
     if (question != 0) uri.params = rest.substr(1, question - 1);
     return true;
 }
-
-std::optional<std::string_view> Uri::param(std::string_view name) const noexcept { return find_param(params, name); }
 
 std::optional<core::Transport> Uri::transport() const noexcept {
     if (params.empty()) return scheme == Scheme::sips ? std::optional{core::Transport::tls} : std::nullopt;
@@ -187,16 +209,21 @@ std::optional<core::Transport> Uri::transport() const noexcept {
 }
 
 std::optional<NameAddr> parse_name_addr(std::string_view value) noexcept {
+    // `<sip:...>` alone
+    constexpr std::size_t least = std::string_view{"<sip:h>"}.size(), most = 0xffff;
+    if (value.size() - least <= most - least && value.front() == '<' && value.back() == '>' && grammar::spells<"sip:">(value.data() + 1))
+        [[likely]] {
+        const auto uri = value.substr(1, value.size() - 2);
+        if (!breaks_uri(uri)) return NameAddr{value.substr(0, 0), uri, value.substr(value.size()), true};
+    }
     value = trim(value);
-    if (value.size() > 0xffff) return std::nullopt;
+    if (value.size() > most) return std::nullopt;
     const auto end = value.size();
     NameAddrParts parts;
     if (!split_name_addr({value.data()}, 0, end, scan::Plain{value.data()}, parts)) return std::nullopt;
     return NameAddr{trim(value.substr(0, parts.display_end)), value.substr(parts.uri, parts.uri_end - parts.uri),
                     parts.params < end ? trim(value.substr(parts.params + 1)) : value.substr(end), parts.angled};
 }
-
-std::optional<std::string_view> NameAddr::param(std::string_view name) const noexcept { return find_param(params, name); }
 
 std::optional<std::string_view> find_param(std::string_view params, std::string_view name) noexcept {
     if (params.empty()) return std::nullopt;

@@ -23,7 +23,7 @@ struct Uri {
     std::string_view headers;  // without the leading '?'
 
     // The value of a parameter (any case); empty view with data() != nullptr for one without a value; nullopt if absent.
-    [[nodiscard]] std::optional<std::string_view> param(std::string_view name) const noexcept;
+    [[nodiscard]] inline std::optional<std::string_view> param(std::string_view name) const noexcept;
     [[nodiscard]] std::optional<core::IpAddress> address() const noexcept { return core::IpAddress::parse(host); }
     [[nodiscard]] std::optional<core::Transport> transport() const noexcept;
 };
@@ -47,12 +47,19 @@ struct NameAddr {
     std::string_view params;  // header parameters, without the leading ';'
     bool angled = false;
 
-    [[nodiscard]] std::optional<std::string_view> param(std::string_view name) const noexcept;
+    [[nodiscard]] inline std::optional<std::string_view> param(std::string_view name) const noexcept;
 };
 std::optional<NameAddr> parse_name_addr(std::string_view value) noexcept;
 
 // A parameter of a ';'-separated list (quoted values keep their quotes); as Uri::param.
 std::optional<std::string_view> find_param(std::string_view params, std::string_view name) noexcept;
+// Most URIs have none.
+inline std::optional<std::string_view> Uri::param(std::string_view name) const noexcept {
+    return params.empty() ? std::nullopt : find_param(params, name);
+}
+inline std::optional<std::string_view> NameAddr::param(std::string_view name) const noexcept {
+    return params.empty() ? std::nullopt : find_param(params, name);
+}
 
 // Splits a header value at its top-level commas (not in quotes, <> or comments). Each value comes without white space around.
 //   for (std::string_view rest = value, one; next_value(rest, one);) ...

@@ -144,6 +144,42 @@ TEST(IpAddress, AgreesWithTheCLibraryOnRandomText) {
     EXPECT_GT(accepted, 100U);
 }
 
+TEST(IpAddress, EveryShapeOfDottedQuadsAndEveryOctetInIt) {
+    const auto octet = [](std::string_view text) {
+        const bool digits = !text.empty() && text.size() <= 3 && text.find_first_not_of("0123456789") == std::string_view::npos;
+        return digits && (text[0] != '0' || text.size() == 1) && std::stoi(std::string{text}) <= 255;
+    };
+    const auto is_address = [&octet](std::string_view text) {
+        for (int dots = 0; dots < 3; ++dots) {
+            const auto dot = text.find('.');
+            if (dot == std::string_view::npos || !octet(text.substr(0, dot))) return false;
+            text.remove_prefix(dot + 1);
+        }
+        return octet(text);
+    };
+    constexpr std::string_view octets[] = {"0", "9", "10", "99", "100", "255", "256", "01", "00", "000", "300", "1000", ""};
+    for (const auto a : octets)
+        for (const auto b : octets)
+            for (const auto c : octets)
+                for (const auto d : octets) {
+                    const auto text = std::string{a}.append(".").append(b).append(".").append(c).append(".").append(d);
+                    const auto found = IpAddress::parse(text);
+                    ASSERT_EQ(found.has_value(), is_address(text)) << text;
+                    if (found.has_value()) {
+                        ASSERT_EQ(found->to_string(), text);
+                    }
+                }
+    for (const std::string_view good : {"1.2.3.4", "10.77.0.1", "10.77.0.100", "192.168.100.254"}) {
+        for (std::size_t at = 0; at < good.size(); ++at) {
+            for (int c = 0; c < 256; ++c) {
+                std::string text{good};
+                text[at] = static_cast<char>(c);
+                ASSERT_EQ(IpAddress::parse(text).has_value(), is_address(text)) << text;
+            }
+        }
+    }
+}
+
 TEST(IpAddress, KnowsMulticast) {
     EXPECT_TRUE(IpAddress::parse("224.0.1.75")->is_multicast());
     EXPECT_TRUE(IpAddress::parse("ff02::1")->is_multicast());

@@ -307,6 +307,30 @@ TEST_F(MessageTest, NeverReadsBehindALastLineOfAnyShape) {
         }
 }
 
+// What is read in blocks behind a value that ends early, however near the message's end.
+TEST_F(MessageTest, NeverReadsBehindValuesThatEndEarly) {
+    for (const std::string_view value :
+         {"SIP/2.0/UDP ", "SIP/2.0/UDP a", "SIP/2.0/UDP a: ", "SIP/2.0/UDP a:5060;", "SIP/2.0/UDP a;branch= "}) {
+        for (const std::string_view other : {"<sip:", "\"a", "\"a\" <sip:a>;tag=", "1 ", "12345678 ", "1 INVITE "}) {
+            for (std::size_t n = 0; n < 80; ++n) {
+                Draft d;
+                d.from = "From: " + std::string{other};
+                d.to = "To: " + std::string{other};
+                d.more = "CSeq: " + std::string{other};
+                d.cseq = "Call-ID: a";
+                d.call_id = d.via = d.length = "";
+                auto text = d.text();
+                text.resize(text.size() - 2);
+                const test::GuardPage page{text + "Via: " + std::string{value} + "\r\n\r\n" + std::string(n, 'x')};
+                EXPECT_EQ(m_.parse(page.text()), m_.parse(page.text()));
+                const test::GuardPage last{Draft{.via = "Via: " + std::string{value}, .more = "CSeq: " + std::string{other}}.text() +
+                                           std::string(n, 'x')};
+                (void)m_.parse(last.text());
+            }
+        }
+    }
+}
+
 TEST_F(MessageTest, NeverReadsBeforeTheShortestMessages) {
     for (const std::string_view text : {"a SIP/\nl:1\n\n", "a SIP/\nl:\n\n", "SIP/2.0\nl:0\n\n", "a SIP/\n:\n", "a SIP/\nv:a/b/c d:1\n\n",
                                         "a SIP/\nt:<\n", "a SIP/\n\n", "SIP/2.0\n", "SIP/", "a", "l:1\n"}) {

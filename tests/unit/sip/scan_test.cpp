@@ -171,5 +171,47 @@ TEST_F(ScanTest, EveryHeaderNameAndSeparatorIsTheSameOnEveryMachine) {
     }
 }
 
+// A fold is noticed by the line that it begins, when the header field before it is taken already.
+TEST_F(ScanTest, FoldsAnywhereAreReadTheSame_Rfc3261_7_3_1) {
+    const std::string text =
+        test::Draft{.more = "Max-Forwards: 70\r\nVia: SIP/2.0/UDP b;branch=z9hG4bK2\r\nSubject: a\r\nX-Other: b"}.text();
+    for (const std::string_view fold : {"\r\n c", "\r\n\tc\r\n d", "\r\n ", "\r\n  \r\n e", "\n f"}) {
+        for (auto at = text.find("\r\n"); at != std::string::npos; at = text.find("\r\n", at + 1)) {
+            const test::GuardPage page{std::string{text}.insert(at, fold)};
+            scan::force(scan::Isa::scalar);
+            Message m;
+            const auto want = all_of(m, m.parse(page.text()));
+            for (const auto isa : machines()) {
+                scan::force(isa);
+                Message fresh;
+                ASSERT_EQ(all_of(fresh, fresh.parse(page.text())), want) << page.text();
+            }
+        }
+    }
+}
+
+// The index holds so many and no more, however they come.
+TEST_F(ScanTest, AsManyHeaderFieldsAsTheIndexHolds) {
+    for (const std::string_view line :
+         {"To: x\r\n", "t:x\r\n", "Subject: a long one that fills the line with words\r\n", "Via: a\r\n c\r\n"}) {
+        for (const std::size_t count :
+             {Message::max_headers - 9, Message::max_headers - 8, Message::max_headers - 7, Message::max_headers, std::size_t{300}}) {
+            auto text = test::Draft{}.text();
+            for (std::size_t i = 0; i < count; ++i) text.insert(text.find("\r\n") + 2, line);
+            const test::GuardPage page{text};
+            scan::force(scan::Isa::scalar);
+            Message m;
+            const auto want = all_of(m, m.parse(page.text()));
+            for (const auto isa : machines()) {
+                scan::force(isa);
+                Message fresh;
+                const auto error = fresh.parse(page.text());
+                ASSERT_EQ(all_of(fresh, error), want) << line << count;
+                EXPECT_LE(fresh.headers().size(), Message::max_headers);
+            }
+        }
+    }
+}
+
 }  // namespace
 }  // namespace sipfront::sip
