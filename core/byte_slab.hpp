@@ -1,7 +1,10 @@
 // A bounded pool of byte strings of mixed sizes (wire images, dialog texts). One thread's; no malloc after construction.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -33,9 +36,35 @@ public:
 
     // Null when exhausted or `size` exceeds `largest`. 16-octet aligned, uninitialised. With no piece left, a free block of
     // a larger class serves.
-    [[nodiscard]] Bytes allocate(std::uint32_t size) noexcept;
+    [[nodiscard]] Bytes allocate(std::uint32_t size) noexcept {
+        if (size <= largest) [[likely]] {
+            const auto size_class = class_of(size);
+            auto& c = classes_[size_class];
+            if (c.free != nullptr) [[likely]] {
+                auto* const block = c.free;
+                c.free = block->next;
+                __builtin_prefetch(c.free);
+                set_mark(*block, 0);
+                used_ += class_sizes[size_class];
+                return {reinterpret_cast<char*>(block), size, size_class};
+            }
+        }
+        return allocate_new(size);
+    }
     // Makes `b` null; null is fine.
-    void release(Bytes& b) noexcept;
+    void release(Bytes& b) noexcept {
+        if (!b) return;
+        assert(b.size_class < class_sizes.size() && b.size <= class_sizes[b.size_class]);
+        assert(b.data >= memory_.data() && b.data < static_cast<char*>(memory_.data()) + carved_);
+        assert(reinterpret_cast<FreeBlock*>(b.data)->mark != mark_of(b.data) && "released twice");
+        auto& c = classes_[b.size_class];
+        auto* const block = reinterpret_cast<FreeBlock*>(b.data);
+        block->next = c.free;
+        set_mark(*block, mark_of(b.data));
+        c.free = block;
+        used_ -= class_sizes[b.size_class];
+        b = {};
+    }
 
     // Octets of the blocks in use, each counted with the size of its class.
     [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
@@ -55,15 +84,33 @@ private:
     static_assert(class_sizes.back() == largest);
     static constexpr std::uint32_t piece = 65536;
 
-    struct FreeBlock;
+    // Lives in a free block. The mark tells a second release() of the same block from a first one in debug builds.
+    struct FreeBlock {
+        FreeBlock* next;
+        std::uint64_t mark;
+    };
     struct SizeClass {
         FreeBlock* free = nullptr;
         char* bump = nullptr;  // of the newest piece
         std::uint32_t bump_blocks = 0;
     };
 
-    static std::uint8_t class_of(std::uint32_t size) noexcept;
-    char* take(std::uint8_t size_class) noexcept;
+    // `size`: not beyond the largest.
+    static std::uint32_t class_of(std::uint32_t size) noexcept {
+        const auto last = std::max(size, 1U) - 1;
+        if (last < fine_classes * fine_step) return last / fine_step;
+        // The doubling that holds it, and which quarter of that.
+        const auto doubling = static_cast<unsigned>(std::bit_width(last)) - 10;
+        return static_cast<std::uint32_t>(fine_classes) + 4 * doubling + (last >> (doubling + 7) & 3);
+    }
+    static void set_mark([[maybe_unused]] FreeBlock& block, [[maybe_unused]] std::uint64_t mark) noexcept {
+#ifndef NDEBUG
+        block.mark = mark;
+#endif
+    }
+    static std::uint64_t mark_of(const char* block) noexcept { return reinterpret_cast<std::uintptr_t>(block) ^ 0xf7eeb10cf7eeb10c; }
+    Bytes allocate_new(std::uint32_t size) noexcept;
+    char* take(std::size_t size_class) noexcept;
 
     std::uint64_t capacity_;
     Reservation memory_;

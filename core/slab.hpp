@@ -74,12 +74,16 @@ public:
 
     // Nothing happens for a handle that get() would refuse.
     void destroy(Handle<T> h) noexcept {
-        if (!is_live(h)) return;
-        Entry& e = entries()[h.index];
-        std::destroy_at(object(e));
+        if (is_live(h)) destroy(*object(entries()[h.index]));
+    }
+    // `alive` was made by create() of this slab and is alive.
+    void destroy(T& alive) noexcept {
+        const auto index = handle_of(&alive).index;
+        Entry& e = entries()[index];
+        std::destroy_at(&alive);
         ++e.generation;
         set_next(e, free_);
-        free_ = h.index;
+        free_ = index;
         --size_;
     }
 

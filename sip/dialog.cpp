@@ -1,7 +1,8 @@
 #include "sip/dialog.hpp"
 
-#include <cstring>
 #include <numeric>
+
+#include "sip/copy.hpp"
 
 namespace sipfront::sip {
 
@@ -9,9 +10,7 @@ DialogTable::DialogTable(std::uint32_t capacity, core::ByteSlab& bytes, const co
     : dialogs_{capacity}, by_key_{capacity}, bytes_{bytes}, key_{key} {}
 
 DialogTable::~DialogTable() {
-    dialogs_.for_each([this](Dialog& d) {
-        if (d.text) bytes_.release(d.text);
-    });
+    dialogs_.for_each([this](Dialog& d) { bytes_.release(d.text); });
 }
 
 std::uint64_t DialogTable::key_of(std::uint64_t call_id_hash, std::string_view caller_tag) const noexcept {
@@ -70,14 +69,16 @@ bool DialogTable::set_texts(Dialog& d, const DialogTexts& texts) noexcept {
     for (const auto t : texts) total += t.size();
     auto fresh = bytes_.allocate(static_cast<std::uint32_t>(total));
     if (!fresh) return false;
-    std::size_t off = 0;
+    auto* to = fresh.data;
     for (std::size_t i = 0; i < texts.size(); ++i) {
-        // The texts may be views into the block that is replaced.
-        if (!texts[i].empty()) std::memcpy(fresh.data + off, texts[i].data(), texts[i].size());
-        off += texts[i].size();
+        const auto size = texts[i].size();
+        d.lengths[i] = static_cast<std::uint16_t>(size);
+        if (size == 0) continue;
+        copy_octets(to, texts[i].data(), size);
+        to += size;
     }
-    for (std::size_t i = 0; i < texts.size(); ++i) d.lengths[i] = static_cast<std::uint16_t>(texts[i].size());
-    if (d.text) bytes_.release(d.text);
+    // Not before: the texts may be views into the block that is replaced.
+    bytes_.release(d.text);
     d.text = fresh;
     return true;
 }
@@ -135,8 +136,8 @@ void DialogTable::erase(Dialog& d) noexcept {
     unlink(d);
     if (d.state == DialogState::deleted) --lingering_;
     if (d.key != 0) by_key_.erase(d.key);
-    if (d.text) bytes_.release(d.text);
-    dialogs_.destroy(dialogs_.handle_of(&d));
+    bytes_.release(d.text);
+    dialogs_.destroy(d);
 }
 
 Dialog* DialogTable::due(core::Tick now) noexcept {
