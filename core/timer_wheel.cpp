@@ -49,7 +49,9 @@ TimerId TimerWheel::schedule(Tick due, std::uint64_t payload) noexcept {
     n.payload = payload;
     ++n.generation;
     ++size_;
-    append(list_for(tick_to_fire(n.due)), index);
+    const auto list = list_for(tick_to_fire(n.due));
+    if (list == ready) quiet_until_ = Tick::min();
+    append(list, index);
     return {index, n.generation};
 }
 

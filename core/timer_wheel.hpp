@@ -70,6 +70,10 @@ private:
     // The tick at or after `due`; at or before `now`.
     [[nodiscard]] std::uint64_t tick_to_fire(std::int64_t due) const noexcept;
     [[nodiscard]] std::uint64_t tick_reached(Tick now) const noexcept;
+    [[nodiscard]] Tick begin_of(std::uint64_t tick) const noexcept {
+        return Tick{
+            Duration{static_cast<std::int64_t>(static_cast<std::uint64_t>(start_) + tick * static_cast<std::uint64_t>(resolution_))}};
+    }
     // The list for a timer of `tick`, seen from current_.
     [[nodiscard]] std::uint16_t list_for(std::uint64_t tick) const noexcept;
     void append(std::uint16_t list, std::uint32_t index) noexcept;
@@ -94,6 +98,8 @@ private:
     std::int64_t resolution_;
     // Every timer of level k shares its digits above k with current_, and its digit k is greater than current_'s.
     std::uint64_t current_ = 0;
+    // Before then nothing is due: set when an advance() has found no more, so that the many polls of one tick cost a comparison.
+    Tick quiet_until_ = Tick::min();
     std::uint16_t entered_ = nowhere;  // the slot that begins at current_, until it is empty
     bool advancing_ = false;
     std::array<Occupied, levels> occupied_{};
@@ -104,6 +110,7 @@ private:
 template <class F>
 std::size_t TimerWheel::advance(Tick now, F&& fire, std::size_t max) {
     assert(!advancing_ && "advance() called out of a timer");
+    if (now < quiet_until_) return 0;
     advancing_ = true;
     const auto target = tick_reached(now);
     auto moves = max > std::numeric_limits<std::size_t>::max() / moves_per_fire ? max : max * moves_per_fire;
@@ -119,10 +126,14 @@ std::size_t TimerWheel::advance(Tick now, F&& fire, std::size_t max) {
         } else if (entered_ != nowhere) {
             if (!cascade(moves)) break;
         } else if (!step(target)) {
+            if (now < Tick::max() - Duration{resolution_}) quiet_until_ = begin_of(target + 1);
             break;
         }
     }
-    append_all(late, ready);
+    if (lists_[late].head != nil) {
+        append_all(late, ready);
+        quiet_until_ = Tick::min();
+    }
     advancing_ = false;
     return fired;
 }

@@ -372,7 +372,7 @@ void Proxy::start(Request& r, NextHop& hop) {
     start_client(*t, r.now);
     if (observer_ != nullptr && initial && t->is_invite())
         if (auto* d = dialogs_.get(t->dialog)) tell_born(r, hop, *d, *t);
-    transactions_.settle(*t);
+    transactions_.begin(*t, r.now + t1_);
 }
 
 }  // namespace sipfront::sip

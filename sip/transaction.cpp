@@ -102,29 +102,33 @@ bool TransactionTable::linger(Transaction& t, Residues::Id residue, core::Tick d
     if (entry == nullptr || lingering() == ring_size_) return false;
     assert(lingering_ == 0 || static_cast<std::int32_t>(milliseconds(due) - ring(behind(first_, lingering_ - 1)).due_ms) >= 0);
     const auto place = behind(first_, lingering_);
-    auto& l = ring(place);
-    l.server_key = t.server_key;
-    l.due_ms = milliseconds(due);
-    l.invite = t.is_invite();
-    l.value = l.invite ? t.reply.remote.address.v4_host_order() : residue;
-    l.port = t.reply.remote.port;
-    l.listener = t.reply.listener;
-    l.reply_zone = t.reply.zone;
-    l.target_zone = t.target.zone;
+    const bool invite = t.is_invite();
+    ring(place) = Linger{.server_key = t.server_key,
+                         .due_ms = milliseconds(due),
+                         .value = invite ? t.reply.remote.address.v4_host_order() : residue,
+                         .port = t.reply.remote.port,
+                         .listener = t.reply.listener,
+                         .invite = invite,
+                         .reply_zone = t.reply.zone,
+                         .target_zone = t.target.zone};
     *entry = {place, in_ring};
-    ++lingering_;
+    if (lingering_++ == 0) expired_until_ = core::Tick::min();
     t.server_key = 0;
     destroy(t);
     return true;
 }
 
-void TransactionTable::expire(core::Tick now, std::size_t max) noexcept {
+void TransactionTable::expire_due(core::Tick now, std::size_t max) noexcept {
     // The index is much larger than the caches: what is to be erased soon is asked for now.
     constexpr std::uint32_t ahead = 8;
-    const auto now_ms = static_cast<std::uint32_t>(std::chrono::floor<std::chrono::milliseconds>(now - start_).count());
+    const auto elapsed = std::chrono::floor<std::chrono::milliseconds>(now - start_);
+    const auto now_ms = static_cast<std::uint32_t>(elapsed.count());
     for (; max > 0 && lingering_ > 0; --max, --lingering_, first_ = behind(first_, 1)) {
         const auto& l = ring(first_);
-        if (static_cast<std::int32_t>(now_ms - l.due_ms) < 0) break;
+        if (static_cast<std::int32_t>(now_ms - l.due_ms) < 0) {
+            expired_until_ = start_ + (elapsed + std::chrono::milliseconds{1});
+            break;
+        }
         if (lingering_ > ahead) servers_.prefetch(ring(behind(first_, ahead)).server_key);
         servers_.erase(l.server_key);
         if (!l.invite) residues_.release(l.value);
@@ -139,13 +143,6 @@ bool TransactionTable::keep(core::Bytes& image, std::string_view bytes) noexcept
     return static_cast<bool>(fresh);
 }
 
-void TransactionTable::drop(core::Bytes& image) noexcept {
-    if (image) bytes_.release(image);
-    image = {};
-}
-
-core::Tick TransactionTable::earliest(const Transaction& t) noexcept { return *std::min_element(t.due.begin(), t.due.end()); }
-
 void TransactionTable::settle(Transaction& t) {
     if (t.ended()) return destroy(t);
     const auto first = earliest(t);
@@ -157,13 +154,20 @@ void TransactionTable::settle(Transaction& t) {
     t.wake = first;
 }
 
+void TransactionTable::begin(Transaction& t, core::Tick usual) {
+    if (earliest(t) != usual || t.wake != core::Tick::max() || usual < fresh_last_ || fresh_count_ == fresh_size) [[unlikely]]
+        return settle(t);
+    fresh(fresh_first_ + fresh_count_++) = {slab_.handle_of(&t), usual};
+    t.wake = fresh_last_ = usual;
+}
+
 void TransactionTable::destroy(Transaction& t) noexcept {
-    wheel_.cancel(t.timer);
+    if (t.timer) wheel_.cancel(t.timer);
     drop(t.request);
     drop(t.response);
     drop(t.reason);
     if (t.server_key != 0) servers_.erase(t.server_key);
-    slab_.destroy(slab_.handle_of(&t));
+    slab_.destroy(t);
 }
 
 }  // namespace sipfront::sip

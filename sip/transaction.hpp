@@ -2,6 +2,7 @@
 // table that finds both. RFC 3261 §16.2 (stateful proxy), §17.1.3 and §17.2.3 (matching), §17 Table 4 (timers).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -49,11 +50,11 @@ struct Transaction {
     core::Flow target;             // where the current attempt goes
     core::Tick started{};
     std::array<core::Tick, static_cast<std::size_t>(Deadline::count_)> due;
-    core::Tick wake = core::Tick::max();  // when the wheel fires for us; at or before the earliest deadline
-    core::TimerId timer;
-    core::Bytes request;   // as forwarded; after a non-2xx final the ACK
-    core::Bytes response;  // the last one sent to the client
-    core::Bytes reason;    // Reason header lines of the client's CANCEL (RFC 3326)
+    core::Tick wake = core::Tick::max();  // when we are looked at; at or before the earliest deadline
+    core::TimerId timer;                  // in the wheel; null: our first wake waits in its queue, or none is due
+    core::Bytes request;                  // as forwarded; after a non-2xx final the ACK
+    core::Bytes response;                 // the last one sent to the client
+    core::Bytes reason;                   // Reason header lines of the client's CANCEL (RFC 3326)
     DialogHandle dialog;
     TransactionHandle cancels;  // INVITE: its CANCELs, newest first; CANCEL: the next older one
     std::uint32_t cseq = 0;
@@ -144,7 +145,7 @@ public:
 
     // Images are kept in the byte slab; the old one is freed. False: no room, the image is then empty.
     bool keep(core::Bytes& image, std::string_view bytes) noexcept;
-    void drop(core::Bytes& image) noexcept;
+    void drop(core::Bytes& image) noexcept { bytes_.release(image); }
 
     // Whether a transaction can go on in the compact form; only what is sent to IPv4 over datagrams can.
     [[nodiscard]] bool may_linger(const Transaction& t) const noexcept;
@@ -153,27 +154,39 @@ public:
     bool linger(Transaction& t, Residues::Id residue, core::Tick due) noexcept;
     [[nodiscard]] Residues& residues() noexcept { return residues_; }
     // Ends those in the compact form whose time has come, at most `max`.
-    void expire(core::Tick now, std::size_t max) noexcept;
+    void expire(core::Tick now, std::size_t max) noexcept {
+        if (lingering_ > 0 && now >= expired_until_) expire_due(now, max);
+    }
 
     // Call after deadlines or states changed: frees an ended transaction, else arms its one timer. `t` may be gone then.
     void settle(Transaction& t);
+    // The same for one that has just begun, where `usual` is the earliest deadline that nearly all have then: now + T1. Most are over
+    // before, so these wait in a queue out of which nobody takes them.
+    void begin(Transaction& t, core::Tick usual);
 
     // Calls fire(Transaction&) for each one with a due deadline, at most `max` of them. The callee handles the deadlines that
     // are <= now and must call settle().
     template <class F>
     void advance(core::Tick now, F&& fire, std::size_t max) {
+        const auto wake = [&](Transaction& t) {
+            t.timer = {};
+            t.wake = core::Tick::max();
+            if (earliest(t) <= now) {
+                fire(t);
+            } else {
+                settle(t);  // the deadline had moved: lazily armed
+            }
+        };
+        for (; max > 0 && fresh_count_ > 0 && fresh(fresh_first_).wake <= now; --max) {
+            const auto handle = fresh(fresh_first_).transaction;
+            ++fresh_first_;
+            --fresh_count_;
+            if (auto* t = slab_.get(handle); t != nullptr && !t->timer) wake(*t);
+        }
         wheel_.advance(
             now,
             [&](std::uint64_t payload, core::Tick) {
-                auto* t = slab_.get({static_cast<std::uint32_t>(payload), static_cast<std::uint32_t>(payload >> 32)});
-                if (t == nullptr) return;
-                t->timer = {};
-                t->wake = core::Tick::max();
-                if (earliest(*t) <= now) {
-                    fire(*t);
-                } else {
-                    settle(*t);  // the deadline had moved: lazily armed
-                }
+                if (auto* t = slab_.get({static_cast<std::uint32_t>(payload), static_cast<std::uint32_t>(payload >> 32)})) wake(*t);
             },
             max);
     }
@@ -183,11 +196,15 @@ public:
     [[nodiscard]] std::size_t lingering() const noexcept { return lingering_; }
     // Those with a server side: what others asked of us, without our own probes and CANCELs.
     [[nodiscard]] std::size_t servers() const noexcept { return servers_.size(); }
-    [[nodiscard]] std::size_t timers() const noexcept { return wheel_.size(); }
+    // Some of them of transactions that are over.
+    [[nodiscard]] std::size_t timers() const noexcept { return wheel_.size() + fresh_count_; }
 
 private:
-    static core::Tick earliest(const Transaction& t) noexcept;
+    static core::Tick earliest(const Transaction& t) noexcept {
+        return std::min(std::min(t.due[0], t.due[1]), std::min(t.due[2], t.due[3]));
+    }
     void destroy(Transaction& t) noexcept;
+    void expire_due(core::Tick now, std::size_t max) noexcept;
 
     // An active transaction's handle has an odd generation; 0 marks a place in the ring of lingering ones.
     static constexpr std::uint32_t in_ring = 0;
@@ -201,6 +218,14 @@ private:
         return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(t - start_).count());
     }
 
+    // The first wakes of transactions that have begun, in the order of their instants. A ring: 4 MiB, for half a million begun within T1.
+    struct Fresh {
+        TransactionHandle transaction;
+        core::Tick wake;
+    };
+    static constexpr std::uint32_t fresh_size = 1U << 18;
+    [[nodiscard]] Fresh& fresh(std::uint32_t place) const noexcept { return static_cast<Fresh*>(fresh_memory_.data())[place % fresh_size]; }
+
     core::Slab<Transaction> slab_;
     core::FlatTable<TransactionHandle> servers_;
     Residues residues_;
@@ -208,6 +233,10 @@ private:
     std::uint32_t ring_size_;
     std::uint32_t first_ = 0, lingering_ = 0;
     core::Reservation ring_memory_;
+    core::Tick expired_until_ = core::Tick::min();  // before then no more of the ring is due
+    std::uint32_t fresh_first_ = 0, fresh_count_ = 0;
+    core::Tick fresh_last_ = core::Tick::min();  // the newest one's
+    core::Reservation fresh_memory_{std::size_t{fresh_size} * sizeof(Fresh)};
     core::TimerWheel wheel_;
     core::ByteSlab& bytes_;
     core::SipKey key_;
