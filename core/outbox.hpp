@@ -42,13 +42,16 @@ public:
     // Room for a message of `size` octets, or an empty span when the port has none (count it and drop).
     // The room stays reserved until commit() or the next reserve().
     std::span<char> reserve(std::size_t size) noexcept {
-        if (filled_count_ == burst) refill();
+        if (filled_count_ == burst) [[unlikely]] {
+            refill();
+            if (filled_count_ == burst) return {};
+        }
         auto* room = find(size);
-        if (room == nullptr) {
+        if (room == nullptr) [[unlikely]] {
             refill();
             room = find(size);
+            if (room == nullptr) return {};
         }
-        if (room == nullptr || filled_count_ == burst) return {};
         reserved_ = room;
         return {room->data, room->capacity};
     }
@@ -56,14 +59,13 @@ public:
     // Hands over the first `length` octets of the reserved room, to leave by `flow` (local -> remote). Returns where that stands until
     // the next commit(), for what differs: a changed copy would be copied again before its parts have left the core.
     Flow& commit(std::size_t length, const Flow& flow) noexcept {
-        assert(reserved_ != nullptr && length <= reserved_->capacity);
+        assert(reserved_ != nullptr && length <= reserved_->capacity && filled_count_ < burst);
         // Field by field: a whole one would be copied before its parts have left the core.
         auto& d = filled_[filled_count_++];
         d.room = *reserved_;
         d.length = static_cast<std::uint32_t>(length);
         d.flow = flow;
-        auto& stack = small_count_ > 0 && reserved_ == &small_[small_count_ - 1] ? small_count_ : large_count_;
-        --stack;
+        --*reserved_of_;
         reserved_ = nullptr;
         return d.flow;
     }
@@ -87,8 +89,14 @@ private:
     static constexpr std::size_t large_room = 2;
 
     OutBuffer* find(std::size_t size) noexcept {
-        if (small_count_ > 0 && size <= small_[small_count_ - 1].capacity) return &small_[small_count_ - 1];
-        if (large_count_ > 0 && size <= large_[large_count_ - 1].capacity) return &large_[large_count_ - 1];
+        if (small_count_ > 0 && size <= small_[small_count_ - 1].capacity) [[likely]] {
+            reserved_of_ = &small_count_;
+            return &small_[small_count_ - 1];
+        }
+        if (large_count_ > 0 && size <= large_[large_count_ - 1].capacity) {
+            reserved_of_ = &large_count_;
+            return &large_[large_count_ - 1];
+        }
         return nullptr;
     }
     void refill() noexcept {
@@ -102,6 +110,7 @@ private:
     std::size_t small_count_ = 0;
     std::size_t large_count_ = 0;
     OutBuffer* reserved_ = nullptr;
+    std::size_t* reserved_of_ = nullptr;  // the count of the stack it is on
     Refill refill_ = nullptr;
     void* context_ = nullptr;
 };

@@ -17,7 +17,7 @@ namespace sipfront::bench {
 
 class MemoryIo {
 public:
-    MemoryIo() : ring_{slots * slot}, rooms_{rooms * slot} {
+    MemoryIo() : ring_{slots * slot}, rooms_{rooms * slot}, sent_(rooms) {
         // Pages that the kernel has yet to give would be on the worker's account.
         std::memset(ring_.data(), 0, ring_.size());
         std::memset(rooms_.data(), 0, rooms_.size());
@@ -62,17 +62,18 @@ public:
         }
     }
     void transmit(core::Outbox& out) {
-        sent_.insert(sent_.end(), out.filled().begin(), out.filled().end());
         for (const auto& d : out.filled()) octets_ += d.length;
+        std::ranges::copy(out.filled(), sent_.begin() + static_cast<std::ptrdiff_t>(sent_count_));
+        sent_count_ += out.filled().size();
         out.clear_filled();
     }
     std::size_t undelivered(std::span<core::Undelivered>) { return 0; }
     void limit_path(const core::IpAddress&, std::uint16_t) {}
 
-    [[nodiscard]] std::span<const core::OutDatagram> sent() const noexcept { return sent_; }
+    [[nodiscard]] std::span<const core::OutDatagram> sent() const noexcept { return {sent_.data(), sent_count_}; }
     void forget_sent() {
-        for (const auto& d : sent_) free_.push_back(d.room.data);
-        sent_.clear();
+        for (const auto& d : sent()) free_.push_back(d.room.data);
+        sent_count_ = 0;
     }
 
     // Of all messages in and out.
@@ -88,7 +89,7 @@ private:
     std::vector<char*> free_;
     std::vector<core::Inbound> waiting_;
     std::vector<core::OutDatagram> sent_;
-    std::size_t next_ = 0, taken_ = 0;
+    std::size_t sent_count_ = 0, next_ = 0, taken_ = 0;
     std::uint64_t octets_ = 0;
 };
 
