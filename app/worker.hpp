@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstdint>
 #include <span>
@@ -86,7 +87,10 @@ public:
     // One turn of the loop; returns how many messages and commands it handled.
     std::size_t poll(core::Tick now) {
         now_ = now;
-        if (selector_.refresh() && selector_.snapshot() != nullptr) prober_.refresh(*selector_.snapshot(), now);
+        if (selector_.refresh() && selector_.snapshot() != nullptr) {
+            prober_.refresh(*selector_.snapshot(), now);
+            guard_.forget_agents();
+        }
         admission_.begin(selector_.snapshot(), now);
         std::size_t work = obey() + recover();
         if (names_.refresh(now)) proxy_.on_names(now);
@@ -134,6 +138,13 @@ public:
     [[nodiscard]] core::Outbox& outbox() noexcept { return outbox_; }
 
 private:
+    // A message as it was read ahead of handling.
+    struct Read {
+        sip::Message message;
+        sip::Lead lead;
+        sip::ParseError error;
+    };
+
     static constexpr std::size_t burst = 64;
     static constexpr std::size_t group = Admission::group;  // messages parsed ahead, while their table lines are on the way
     static constexpr std::size_t timers_per_poll = 512;
@@ -142,7 +153,7 @@ private:
     // What no stream took: messages of this worker, so their calls are its own.
     std::size_t take_returned() {
         const auto n = io_.returned(batch_);
-        auto& m = parsed_[0];
+        auto& m = read_[0].message;
         for (const auto& in : std::span{batch_.data(), n})
             if (m.parse(in.text()) == sip::ParseError::none) proxy_.on_returned(m, in.flow, shared_.steering.hash(m.call_id()), now_);
         io_.release({batch_.data(), n});
@@ -180,40 +191,51 @@ private:
         const bool alone = shared_.steering.workers() == 1;  // then nobody has looked for the Call-ID yet
         for (std::size_t from = 0; from < messages.size(); from += group) {
             const auto part = messages.subspan(from, std::min(group, messages.size() - from));
-            std::array<sip::ParseError, group> errors;
-            std::array<bool, group> passed;
-            std::uint32_t unsure = 0, refused = 0;  // bit i: looked at before parsing
-            const auto read = [&](std::size_t i) {
-                errors[i] = parsed_[i].parse(part[i].message.text());
-                if (alone) part[i].call_id_hash = shared_.steering.hash(parsed_[i].call_id());
-                if (errors[i] == sip::ParseError::none) proxy_.lead(parsed_[i], part[i].call_id_hash, leads_[i]);
+            // Bit i of each: a message to be handled; one that was parsed without error; looked at before parsing.
+            std::uint32_t passed = 0, whole = 0, unsure = 0, refused = 0;
+            const auto read = [&](Steered& s, Read& r, std::uint32_t bit) {
+                r.error = r.message.parse(s.message.text());
+                if (alone) s.call_id_hash = shared_.steering.hash(r.message.call_id());
+                if (r.error != sip::ParseError::none) [[unlikely]]
+                    return;
+                whole |= bit;
+                proxy_.lead(r.message, s.call_id_hash, r.lead);
             };
-            for (std::size_t i = 0; i < part.size(); ++i) {
-                passed[i] = admit(part[i].message.flow);
-                if (!passed[i]) continue;
+            auto* r = read_.data();
+            std::uint32_t bit = 1;
+            for (auto* s = part.data(); s != part.data() + part.size(); ++s, ++r, bit <<= 1) {
+                if (!admit(s->message.flow)) continue;
                 if (sift) [[unlikely]] {
-                    const auto look = admission_.look(i, part[i], share);
-                    unsure |= std::uint32_t{look == Admission::Look::parse} << i;
-                    refused |= std::uint32_t{look == Admission::Look::refuse} << i;
-                    passed[i] = look != Admission::Look::settled;
-                    if (!passed[i] || look == Admission::Look::refuse) continue;
+                    const auto i = static_cast<std::size_t>(r - read_.data());
+                    const auto look = admission_.look(i, *s, share);
+                    if (look == Admission::Look::settled) continue;
+                    if (look == Admission::Look::parse) unsure |= bit;
+                    if (look == Admission::Look::refuse) {
+                        refused |= bit;
+                        continue;
+                    }
                 }
-                read(i);
+                passed |= bit;
+                read(*s, *r, bit);
             }
-            for (std::size_t i = 0; i < part.size(); ++i)
-                if (passed[i] && (refused >> i & 1) == 0 && errors[i] == sip::ParseError::none) proxy_.prefetch(leads_[i]);
-            for (std::size_t i = 0; i < part.size(); ++i) {
-                if ((refused >> i & 1) != 0) [[unlikely]] {
-                    if (admission_.refuse(i, part[i], now_)) continue;
-                    read(i);
+            for (auto left = whole; left != 0; left &= left - 1)
+                proxy_.prefetch(read_[static_cast<std::size_t>(std::countr_zero(left))].lead);
+            for (auto left = passed | refused; left != 0; left &= left - 1) {
+                const auto i = static_cast<std::size_t>(std::countr_zero(left));
+                auto& s = part[i];
+                r = &read_[i];
+                bit = left & (~left + 1);
+                if ((refused & bit) != 0) [[unlikely]] {
+                    if (admission_.refuse(i, s, now_)) continue;
+                    read(s, *r, bit);
                 }
-                if (!passed[i] || is_scanner(parsed_[i], errors[i], part[i].message.flow)) continue;
-                if ((unsure >> i & 1) != 0 && errors[i] == sip::ParseError::none &&
-                    admission_.judge(parsed_[i], part[i], leads_[i], share, now_))
-                    continue;
-                if (errors[i] == sip::ParseError::none && seeks_holder(parsed_[i]) && !find_holder(parsed_[i], part[i])) continue;
-                leads_[i].holder = part[i].holder;
-                proxy_.handle(parsed_[i], errors[i], part[i].message.flow, part[i].call_id_hash, leads_[i], now_);
+                if ((whole & bit) != 0) [[likely]] {
+                    if (is_scanner(r->message, s.message.flow)) continue;
+                    if ((unsure & bit) != 0 && admission_.judge(r->message, s, r->lead, share, now_)) continue;
+                    if (seeks_holder(r->message) && !find_holder(r->message, s)) continue;
+                }
+                r->lead.holder = s.holder;
+                proxy_.handle(r->message, r->error, s.message.flow, s.call_id_hash, r->lead, now_);
             }
         }
         std::array<core::Inbound, group> done;
@@ -261,7 +283,7 @@ private:
                 errors_.take(s, now_);
                 continue;
             }
-            auto& m = parsed_[0];
+            auto& m = read_[0].message;
             s.errand = Steered::Errand::answered;
             if (m.parse(s.message.text()) == sip::ParseError::none)
                 if (const auto named = sip::named_dialog(m)) s.holder = proxy_.holder_of(*named, shared_.steering.hash(named->call_id));
@@ -285,12 +307,11 @@ private:
         return true;
     }
 
-    bool is_scanner(const sip::Message& m, sip::ParseError error, const core::Flow& flow) {
+    bool is_scanner(const sip::Message& m, const core::Flow& flow) {
         const auto* s = selector_.snapshot();
-        if (error != sip::ParseError::none || !m.is_request() || flow.zone != core::Zone::outside || s == nullptr || !m.to_tag().empty())
-            return false;
+        if (!m.is_request() || flow.zone != core::Zone::outside || s == nullptr || !m.to_tag().empty()) return false;
         const auto* agent = m.first(sip::HeaderId::user_agent);
-        if (agent == nullptr || !s->guard().is_scanner(m.at(agent->value))) return false;
+        if (agent == nullptr || !guard_.is_scanner(s->guard(), m.at(agent->value))) return false;
         stats_.proxy.drops[sip::ProxyDrop::scanner].add();
         return true;
     }
@@ -405,8 +426,7 @@ private:
     std::uint64_t probe_number_ = 0;
     std::array<core::Inbound, burst> batch_;
     std::array<Steered, burst> own_;
-    std::array<sip::Message, group> parsed_;
-    std::array<sip::Lead, group> leads_;
+    std::array<Read, group> read_;
     std::array<balancer::HealthEvent, 32> evidence_;
 };
 

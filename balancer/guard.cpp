@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace sipfront::balancer {
 namespace {
@@ -94,6 +95,22 @@ GuardVerdict Guard::check(const GuardPolicy& policy, const core::IpAddress& sour
     const auto verdict = check_source(policy, source, zone, now);
     if (verdict != GuardVerdict::pass || zone != core::Zone::outside) return verdict;
     return policy.is_scanner(user_agent) ? GuardVerdict::scanner : GuardVerdict::pass;
+}
+
+bool Guard::is_scanner(const GuardPolicy& policy, std::string_view user_agent) noexcept {
+    const auto n = user_agent.size();
+    if (n == 0 || n > Agent::longest) return policy.is_scanner(user_agent);
+    const auto place = n + 5U * static_cast<unsigned char>(user_agent[n - 1]) + static_cast<unsigned char>(user_agent[n / 2]);
+    auto& known = harmless_[place % harmless_agents];
+    if (known.length == n && std::memcmp(known.text.data(), user_agent.data(), n) == 0) return false;
+    if (policy.is_scanner(user_agent)) return true;
+    known.length = static_cast<std::uint8_t>(n);
+    std::memcpy(known.text.data(), user_agent.data(), n);
+    return false;
+}
+
+void Guard::forget_agents() noexcept {
+    for (auto& a : harmless_) a.length = 0;
 }
 
 }  // namespace sipfront::balancer

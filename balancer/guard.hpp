@@ -84,8 +84,22 @@ public:
     GuardVerdict check(const GuardPolicy& policy, const core::IpAddress& source, core::Zone zone, std::string_view user_agent,
                        core::Tick now) noexcept;
 
+    // As GuardPolicy::is_scanner(). Few kinds of agents send most of the requests: those found harmless are remembered.
+    bool is_scanner(const GuardPolicy& policy, std::string_view user_agent) noexcept;
+    // Before another policy is asked.
+    void forget_agents() noexcept;
+
 private:
+    struct Agent {
+        static constexpr std::size_t longest = 63;
+        std::uint8_t length = 0;
+        std::array<char, longest> text;
+    };
+    static_assert(sizeof(Agent) == 64);
+    static constexpr std::size_t harmless_agents = 32;
+
     SourceLimiter limiter_;
+    std::array<Agent, harmless_agents> harmless_;
 };
 
 }  // namespace sipfront::balancer

@@ -1,5 +1,6 @@
 #include "balancer/guard.hpp"
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -141,6 +142,34 @@ TEST(Guard, KnowsScannersByTheirUserAgent) {
     GuardConfig none;
     none.scanner_agents = {""};
     EXPECT_FALSE(GuardPolicy{none}.is_scanner("anything"));
+}
+
+TEST(Guard, WhatItRemembersOfAgentsIsWhatThePolicySays) {
+    GuardConfig strict;
+    strict.scanner_agents = {"phone"};
+    const std::vector<GuardPolicy> policies{GuardPolicy{GuardConfig{}}, GuardPolicy{strict}};
+    const std::vector<std::string> words{"phone", "Phone/1", "friendly-scanner", "sipvicious", "x", "Linphone/5.0", " ", "PBX", ""};
+    Guard guard{16, {1, 2}};
+    std::uint32_t seed = 1;
+    const auto any = [&seed](std::size_t n) {
+        seed = seed * 1'664'525 + 1'013'904'223;
+        return (seed >> 16) % n;
+    };
+    std::size_t scanners = 0;
+    for (int round = 0; round < 20; ++round) {
+        const auto& policy = policies[static_cast<std::size_t>(round) % policies.size()];
+        guard.forget_agents();
+        for (int i = 0; i < 2'000; ++i) {
+            std::string agent;
+            for (auto n = any(9); n > 0; --n) agent += words[any(words.size())];
+            if (any(3) == 0) agent = words[any(words.size())];
+            const bool is_one = policy.is_scanner(agent);
+            scanners += is_one ? 1U : 0U;
+            EXPECT_EQ(guard.is_scanner(policy, agent), is_one) << agent;
+            EXPECT_EQ(guard.is_scanner(policy, agent), is_one) << agent;
+        }
+    }
+    EXPECT_GT(scanners, 1'000U);
 }
 
 }  // namespace
