@@ -324,13 +324,15 @@ private:
     // --- proxy_response.cpp
     void on_response(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now);
     [[nodiscard]] std::uint64_t client_of(const Transaction& t, const Message& m) const noexcept;
-    void on_abandoned(Transaction& t, const Branch& b, const Message& m, const core::Flow& in, core::Tick now);
+    bool on_abandoned(Transaction& t, const Branch& b, const Message& m, const core::Flow& in, core::Tick now);
     void client_event(Transaction& t, fsm::Event e, const Message& m, core::Tick now);
     bool go_compact(Transaction& t, const Message& m, core::Tick now);
     void on_lingering_response(const Message& m, std::uint64_t call_id_hash);
     void on_result(Transaction& t, const Message& m, core::Tick now);
     void on_final(Transaction& t, const Message& m, core::Tick now);
     void forward_response(Transaction& t, const Message& m, core::Tick now);
+    std::span<char> write_forwarded(const Transaction& t, const Message& m, int& status);
+    std::span<char> edit_forwarded(const Transaction& t, const Message& m, int& status);
     bool server_event(Transaction& t, fsm::Event e, core::Tick now);
     void attempt_failed(Transaction& t, bool timeout, core::Tick now);
 
@@ -385,7 +387,8 @@ private:
     void hang_up(Transaction& t, const Message& m, const core::Flow& to, std::string_view routes, core::Tick now);
     std::string_view late_request(const Transaction& t, const Message& m, const core::Flow& to, std::string_view routes, Method method,
                                   std::string_view branch, std::uint32_t cseq);
-    std::string_view routes_to_callee(const Message& m);
+    // `to`: how the callee is reached.
+    std::string_view routes_to_callee(const Message& m, const core::Flow& to);
 
     // --- proxy_error.cpp
     [[nodiscard]] bool has_answered(const Message& quote, const core::Flow& sent) noexcept;

@@ -63,12 +63,13 @@ void Proxy::confirm_dialog(Transaction& t, const Message& m, core::Tick now) {
     auto texts = d->texts();
     const auto put = [&](DialogText which, std::string_view v) { texts[index_of(which)] = v; };
     put(DialogText::callee_tag, m.to_tag());
-    put(DialogText::callee_contact, first_contact(m));
-    if (d->caller_in_cluster) foresee(first_contact(m), now);
-    if (const auto routes = routes_to_callee(m); !routes.empty()) put(DialogText::callee_routes, routes);
+    const auto contact_uri = first_contact(m);
+    put(DialogText::callee_contact, contact_uri);
+    if (d->caller_in_cluster) foresee(contact_uri, now);
+    if (const auto routes = routes_to_callee(m, t.target); !routes.empty()) put(DialogText::callee_routes, routes);
     dialogs_.set_texts(*d, texts);
     if (d->caller_in_cluster && t.target.zone == core::Zone::outside) {
-        const auto contact = parse_uri(texts[index_of(DialogText::callee_contact)]);
+        const auto contact = parse_uri(contact_uri);
         const auto address = contact ? contact->address() : std::nullopt;
         if (address && address->is_private() && *address != d->client.remote.address) d->symmetric = true;
     }

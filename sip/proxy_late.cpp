@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/hash.hpp"
+#include "sip/copy.hpp"
 #include "sip/proxy.hpp"
 #include "sip/text_builder.hpp"
 
@@ -11,12 +12,16 @@ namespace sipfront::sip {
 
 // Record-Route values above ours lie between us and the callee; a request towards it takes them in reverse (§12.1.2). Empty: there
 // are none, or our own value is missing.
-std::string_view Proxy::routes_to_callee(const Message& m) {
+std::string_view Proxy::routes_to_callee(const Message& m, const core::Flow& to) {
+    const auto* h = m.first(HeaderId::record_route);
+    // Nearly always ours is the first, as we write it where the INVITE left.
+    if (const auto* own = sockets_.of(to); h != nullptr && own != nullptr)
+        if (same_octets(m.at(h->value).substr(0, own->route().size()), own->route())) return {};
     constexpr std::size_t room = 1024;
     std::array<std::string_view, 8> above;
     std::size_t count_above = 0;
     bool ours = false;
-    for (const auto* h = m.first(HeaderId::record_route); h != nullptr && !ours; h = m.next(h)) {
+    for (; h != nullptr && !ours; h = m.next(h)) {
         auto rest = m.at(h->value);
         for (std::string_view one; !ours && next_value(rest, one);) {
             if (sockets_.read_own_route(one).socket != nullptr) {
@@ -37,7 +42,7 @@ std::string_view Proxy::routes_to_callee(const Message& m) {
 
 void Proxy::end_late_answer(Transaction& t, const Message& m, const core::Flow& in, core::Tick now) {
     if (image_.parse(t.request.view()) != ParseError::none) return drop(ProxyDrop::late_response);
-    const auto routes = routes_to_callee(m);
+    const auto routes = routes_to_callee(m, in);
     // The same for each repetition of the answer.
     Branch branch;
     branch.node = config_.node;

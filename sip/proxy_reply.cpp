@@ -109,12 +109,17 @@ std::string_view Proxy::residue_of(const Message& m, const Transaction& t) {
     const auto span = scratch_.take(m.wire().size() + sizeof head);
     TextBuilder b{span};
     b << std::string_view{reinterpret_cast<const char*>(&head), sizeof head} << m.wire().substr(0, m.headers_begin()) << tag;
-    for (const auto& h : m.headers()) {
-        if ((bit(h.id) & repeated) != 0 || (strip && trust_.names(m, h))) continue;
-        if (h.id == HeaderId::retry_after && leaves_cluster && m.status() >= 500) continue;
-        b << m.at(h.line);
-    }
-    b << "\r\n" << m.body();
+    const auto stays = [&](const Header& h) {
+        if ((bit(h.id) & repeated) != 0 || (strip && trust_.names(m, h))) return false;
+        return h.id != HeaderId::retry_after || !leaves_cluster || m.status() < 500;
+    };
+    // What follows the last one that goes is one piece with the body.
+    const auto headers = m.headers();
+    auto rest = headers.size();
+    while (rest > 0 && stays(headers[rest - 1])) --rest;
+    for (const auto& h : headers.first(rest))
+        if (stays(h)) b << m.at(h.line);
+    b << m.wire().substr(rest < headers.size() ? headers[rest].line.off : m.headers_end());
     return b.overflowed() ? std::string_view{} : b.view();
 }
 

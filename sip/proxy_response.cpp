@@ -1,6 +1,8 @@
 // Responses (RFC 3261 §16.7), failover between hosts, and what they mean for the dialog.
 #include <algorithm>
+#include <cstring>
 
+#include "sip/copy.hpp"
 #include "sip/failover.hpp"
 #include "sip/proxy.hpp"
 #include "sip/text_builder.hpp"
@@ -33,27 +35,28 @@ void Proxy::on_response(const Message& m, const core::Flow& in, std::uint64_t ca
     // §18.1.2: the top Via must show a socket of ours.
     if (!sockets_.sent(m.top_via(), m)) return drop(ProxyDrop::foreign_response);
     if (!lead.own_branch) return drop(ProxyDrop::foreign_response);
-    const auto* branch = &lead.branch;
-    auto* t = transactions_.get(branch->transaction);
+    const auto& branch = lead.branch;
+    auto* t = transactions_.get(branch.transaction);
     // RFC 6026 §7.3: a response without a transaction is dropped, no longer forwarded. The Call-ID tells a transaction of this
     // process from one that a former life of this node, with the same keys, had under the same handle.
-    if (t == nullptr && branch->node == config_.node) return on_lingering_response(m, call_id_hash);
-    if (t == nullptr || branch->node != config_.node || t->call_id_hash != call_id_hash) return drop(ProxyDrop::stray_response);
-    if (branch->attempt != t->attempt || branch->mac != t->branch_mac) {
+    if (t == nullptr && branch.node == config_.node) return on_lingering_response(m, call_id_hash);
+    if (t == nullptr || branch.node != config_.node || t->call_id_hash != call_id_hash) return drop(ProxyDrop::stray_response);
+    if (branch.attempt != t->attempt || branch.mac != t->branch_mac) {
         if (!verify_branch(m.at(m.top_via().branch), {identity(m, call_id_hash), m.cseq().number, client_of(*t, m)}, keys_))
             return drop(ProxyDrop::forged_response);
     }
     if (m.cseq().number != t->cseq) return drop(ProxyDrop::forged_response);
     if (m.cseq().method == Method::cancel && t->is_invite()) {
         auto* c = transactions_.get(t->cancels);
-        while (c != nullptr && c->attempt != branch->attempt) c = transactions_.get(c->cancels);
+        while (c != nullptr && c->attempt != branch.attempt) c = transactions_.get(c->cancels);
         if (c == nullptr) return drop(ProxyDrop::stray_response);
-        return client_event(*c, event_of(m.status()), m, now);
+        t = c;
+    } else {
+        if (m.cseq().method != t->method) return drop(ProxyDrop::forged_response);
+        // §16.7 step 3: without a Via below ours it was never meant for anybody but us.
+        if (t->server_key != 0 && !has_via_below_top(m)) return drop(ProxyDrop::forged_response);
+        if ((branch.attempt != t->attempt || t->given_up) && !on_abandoned(*t, branch, m, in, now)) return;
     }
-    if (m.cseq().method != t->method) return drop(ProxyDrop::forged_response);
-    // §16.7 step 3: without a Via below ours it was never meant for anybody but us.
-    if (t->server_key != 0 && !has_via_below_top(m)) return drop(ProxyDrop::forged_response);
-    if (branch->attempt != t->attempt || t->given_up) return on_abandoned(*t, *branch, m, in, now);
     client_event(*t, event_of(m.status()), m, now);
 }
 
@@ -64,17 +67,18 @@ std::uint64_t Proxy::client_of(const Transaction& t, const Message& m) const noe
     return via_below_top(m, below) ? transactions_.server_key(m, below, t.method) : 0;
 }
 
-// A response of a host that we had given up: ended politely, unless it answers the call while the next one still rings.
-void Proxy::on_abandoned(Transaction& t, const Branch& b, const Message& m, const core::Flow& in, core::Tick now) {
-    if (!t.is_invite()) return drop(ProxyDrop::late_response);
+// A response of a host that we had given up: ended politely, unless it answers the call while the next one still rings. True: it does,
+// and its attempt is the current one again.
+bool Proxy::on_abandoned(Transaction& t, const Branch& b, const Message& m, const core::Flow& in, core::Tick now) {
+    if (!t.is_invite()) return drop(ProxyDrop::late_response), false;
     const auto own_via = m.at(m.top_via().value);
-    if (m.status() < 200) return send_cancel(t, b.attempt, own_via, in, now);
-    if (m.status() >= 300) return send_ack(t, m, in, false);
+    if (m.status() < 200) return send_cancel(t, b.attempt, own_via, in, now), false;
+    if (m.status() >= 300) return send_ack(t, m, in, false), false;
     if (t.server_state == fsm::State::accepted) {
         count(ProxyEvent::extra_success);
-        return forward_response(t, m, now);
+        return forward_response(t, m, now), false;
     }
-    if (t.server_state != fsm::State::proceeding) return end_late_answer(t, m, in, now);
+    if (t.server_state != fsm::State::proceeding) return end_late_answer(t, m, in, now), false;
     count(ProxyEvent::late_winner);
     cancel_current(t, now);
     if (t.name == 0) release_attempt(t);
@@ -93,10 +97,10 @@ void Proxy::on_abandoned(Transaction& t, const Branch& b, const Message& m, cons
     t.branch_mac = b.mac;
     t.target.remote = in.remote;
     t.client_state = fsm::State::calling;
-    client_event(t, fsm::Event::success, m, now);
+    return true;
 }
 
-void Proxy::client_event(Transaction& t, fsm::Event e, const Message& m, core::Tick now) {
+[[gnu::always_inline]] inline void Proxy::client_event(Transaction& t, fsm::Event e, const Message& m, core::Tick now) {
     using fsm::Do;
     const bool reliable = core::is_reliable(t.target.transport);
     const bool invite = t.is_invite();
@@ -120,7 +124,7 @@ void Proxy::client_event(Transaction& t, fsm::Event e, const Message& m, core::T
     } else {
         send_ack(t, m, t.target, false);  // a retransmitted failure
     }
-    if (!go_compact(t, m, now)) transactions_.settle(t);
+    if (m.status() < 200 || !go_compact(t, m, now)) transactions_.settle(t);
 }
 
 // Once the final response is through, all that is left of a call's transactions is to absorb and answer repetitions.
@@ -244,12 +248,25 @@ void Proxy::on_lingering_response(const Message& m, std::uint64_t call_id_hash) 
     }
 }
 
-void Proxy::forward_response(Transaction& t, const Message& m, core::Tick now) {
-    if (!server_event(t, event_of(m.status()), now)) return drop(ProxyDrop::late_response);
+// A response as it goes on, in room that is yet to be committed; `status` becomes what it says then. Empty: dropped.
+[[gnu::always_inline]] inline std::span<char> Proxy::write_forwarded(const Transaction& t, const Message& m, int& status) {
+    const auto& via = *m.first(HeaderId::via);
+    const bool trusted = t.target.zone == core::Zone::cluster && t.reply.zone == core::Zone::cluster;
+    if (status >= 300 || via.value.len != m.top_via().value.len || core::is_reliable(t.reply.transport) ||
+        (!trusted && trust_.may_be_in(m))) [[unlikely]]
+        return edit_forwarded(t, m, status);
+    // Nothing but our Via goes.
+    const auto wire = m.wire();
+    const auto room = out_.reserve(wire.size() - via.line.len);
+    if (room.empty()) return drop(ProxyDrop::no_buffer), room;
+    copy_octets(room.data(), wire.data(), via.line.off);
+    std::memcpy(room.data() + via.line.off, wire.data() + via.line.end(), wire.size() - via.line.end());
+    return room.first(wire.size() - via.line.len);
+}
+
+std::span<char> Proxy::edit_forwarded(const Transaction& t, const Message& m, int& status) {
     EditList edits{m};
-    const auto* via = m.first(HeaderId::via);
-    edits.erase_value(m, *via, m.at(m.top_via().value));
-    int status = m.status();
+    edits.erase_value(m, *m.first(HeaderId::via), m.at(m.top_via().value));
     if (status == 503 && !config_.disable_503_translation) {
         // §16.7 step 6: a 503 says that we are out of service; only we may say so.
         status = 500;
@@ -270,26 +287,37 @@ void Proxy::forward_response(Transaction& t, const Message& m, core::Tick now) {
         b << "Content-Length: " << static_cast<std::uint64_t>(m.body().size()) << "\r\n";
         edits.insert(m.headers_end(), b.view());
     }
-    if (edits.overflowed() || scratch_.overflowed()) return drop(ProxyDrop::too_large);
+    if (edits.overflowed() || scratch_.overflowed()) return drop(ProxyDrop::too_large), std::span<char>{};
     const auto room = out_.reserve(edits.size());
-    if (room.size() < edits.size() || room.empty()) return drop(ProxyDrop::no_buffer);
-    const auto n = edits.write(room);
+    if (room.empty()) return drop(ProxyDrop::no_buffer), room;
+    return room.first(edits.write(room));
+}
+
+void Proxy::forward_response(Transaction& t, const Message& m, core::Tick now) {
+    if (!server_event(t, event_of(m.status()), now)) return drop(ProxyDrop::late_response);
+    int status = m.status();
+    const auto room = write_forwarded(t, m, status);
+    if (room.empty()) return;
     // Kept for retransmitted requests: all but a 2xx to INVITE, which the host itself repeats, and finals that can be made again.
-    const bool again = !t.is_invite() && m.status() >= 200 && status == m.status() && m.wire().size() <= Scratch::capacity / 2 &&
-                       transactions_.may_linger(t);
-    if (!again && (!t.is_invite() || m.status() >= 300 || m.status() < 200)) {
-        if (!transactions_.keep(t.response, {room.data(), n})) drop(ProxyDrop::no_image_room);
-    } else {
+    const bool done = t.is_invite() ? m.status() >= 200 && m.status() < 300
+                                    : m.status() >= 200 && status == m.status() && m.wire().size() <= Scratch::capacity / 2 &&
+                                          transactions_.may_linger(t);
+    if (done) {
         transactions_.drop(t.response);
+    } else if (!transactions_.keep(t.response, {room.data(), room.size()})) {
+        drop(ProxyDrop::no_image_room);
     }
-    out_.commit(n, t.reply);
+    out_.commit(room.size(), t.reply);
     counters_.responses_out[static_cast<std::size_t>(status / 100)].add();
 
     const auto elapsed = static_cast<std::uint64_t>((now - t.started).count());
-    if (t.is_invite() && !t.answered_up) counters_.invite_first_response.record(elapsed);
-    if (t.is_invite() && m.status() >= 200 && m.status() < 300) counters_.invite_success.record(elapsed);
-    if (t.method == Method::bye && m.status() >= 200) counters_.bye_final.record(elapsed);
-    if (t.method == Method::register_ && m.status() >= 200) counters_.register_final.record(elapsed);
+    if (t.is_invite()) {
+        if (!t.answered_up) counters_.invite_first_response.record(elapsed);
+        if (m.status() >= 200 && m.status() < 300) counters_.invite_success.record(elapsed);
+    } else if (m.status() >= 200) {
+        if (t.method == Method::bye) counters_.bye_final.record(elapsed);
+        if (t.method == Method::register_) counters_.register_final.record(elapsed);
+    }
     t.answered_up = true;
 }
 

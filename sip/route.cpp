@@ -142,6 +142,9 @@ std::string_view first_contact(const Message& m) noexcept {
     const auto* h = m.first(HeaderId::contact);
     if (h == nullptr) return {};
     auto rest = m.at(h->value);
+    // Where an addr-spec in angle brackets ends does not depend on what follows: whether there are more values need not be known.
+    if (rest.starts_with('<'))
+        if (const auto first = parse_name_addr(rest)) return first->uri;
     std::string_view one;
     next_value(rest, one);
     const auto name_addr = parse_name_addr(one);
@@ -191,10 +194,7 @@ std::string_view value_below_top(const Message& m) noexcept {
 
 }  // namespace
 
-bool has_via_below_top(const Message& m) noexcept {
-    const auto* h = m.first(HeaderId::via);
-    return (h->value == m.top_via().value && m.next(h) != nullptr) || !value_below_top(m).empty();
-}
+bool has_value_below_top(const Message& m) noexcept { return !value_below_top(m).empty(); }
 
 bool via_below_top(const Message& m, TopVia& via) noexcept {
     const auto value = value_below_top(m);

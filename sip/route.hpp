@@ -76,7 +76,11 @@ std::string_view first_contact(const Message& m) noexcept;
 bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept;
 
 // Whether anything stands below the top Via value.
-bool has_via_below_top(const Message& m) noexcept;
+bool has_value_below_top(const Message& m) noexcept;
+inline bool has_via_below_top(const Message& m) noexcept {
+    const auto* h = m.first(HeaderId::via);
+    return (h->value == m.top_via().value && m.next(h) != nullptr) || has_value_below_top(m);
+}
 // The Via value below the top one, which the MAC of our branch covers, with slices of the message; false when there is none or it is
 // malformed.
 bool via_below_top(const Message& m, TopVia& via) noexcept;

@@ -1,7 +1,10 @@
 // Responses on their way up (RFC 3261 §16.7, §18.1.2, §18.2; RFC 4320, RFC 6026).
+#include <random>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sip/edit.hpp"
 #include "tests/sim/party.hpp"
 
 namespace sipfront::sim {
@@ -35,6 +38,36 @@ TEST(Response, ExactlyOneViaValueIsRemovedHoweverTheyAreWritten_Rfc3261_16_7) {
         const auto up = only(world.receive(ok, invite.flow.remote), "SIP/2.0 180");
         EXPECT_EQ(Text{up.text}.values("Via"), (Lines{vias[1], vias[2]})) << how;
         EXPECT_EQ(up.flow.remote, client_a);
+    }
+}
+
+TEST(Response, NothingButOurViaGoes_Rfc3261_16_7) {
+    World world;
+    const auto invite = invite_to_a_host(world);
+    const Lines headers{"Server: host",
+                        "Contact: <sip:bob@10.77.0.2>",
+                        "X-AUTH-IP: 6.6.6.6",
+                        "Retry-After: 9",
+                        "Via : SIP/2.0/UDP 192.0.2.200;branch=z9hG4bKbelow",
+                        "Subject: a\r\n\tfolded one",
+                        "x: 90"};
+    std::mt19937 random{3};
+    for (int i = 0; i < 300; ++i) {
+        Lines some;
+        for (const auto& h : headers)
+            if (random() % 2 == 0) some.push_back(h);
+        const int status = i == 299 ? 200 : 180 + static_cast<int>(random() % 4);
+        auto text = response(invite.text, status, "Whatever", "tag", some);
+        if (random() % 2 == 0) text.replace(text.find("Content-Length: 0"), std::string::npos, "l: 5\r\n\r\nabcde beyond the body");
+        sip::Message m;
+        ASSERT_EQ(m.parse(text), sip::ParseError::none);
+        sip::EditList edits{m};
+        edits.erase_value(m, *m.first(sip::HeaderId::via), m.at(m.top_via().value));
+        if (const auto* h = m.find("X-AUTH-IP")) edits.erase(h->line);
+        std::string expected(edits.size(), 0);
+        edits.write(expected);
+        const auto up = only(world.receive(text, invite.flow.remote), "SIP/2.0 " + std::to_string(status));
+        ASSERT_EQ(up.text, expected);
     }
 }
 
