@@ -1,5 +1,6 @@
 #include "sip/dialog.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 #include "sip/copy.hpp"
@@ -97,6 +98,7 @@ void DialogTable::expire_in(Dialog& d, core::Tick expires, Order order) noexcept
     }
     q.newest = self;
     d.listed = true;
+    soonest_ = std::min(soonest_, expires);
 }
 
 void DialogTable::linger_until(Dialog& d, core::Tick expires) noexcept {
@@ -140,10 +142,13 @@ void DialogTable::erase(Dialog& d) noexcept {
     dialogs_.destroy(d);
 }
 
-Dialog* DialogTable::due(core::Tick now) noexcept {
+Dialog* DialogTable::find_due(core::Tick now) noexcept {
+    soonest_ = core::Tick::max();
     for (const auto& q : queues_) {
         auto* d = dialogs_.get(q.oldest);
-        if (d != nullptr && d->expires <= now) return d;
+        if (d == nullptr) continue;
+        soonest_ = std::min(soonest_, d->expires);
+        if (d->expires <= now) return d;
     }
     return nullptr;
 }

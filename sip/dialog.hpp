@@ -142,7 +142,7 @@ public:
     void revive(Dialog& d, DialogState state) noexcept;
 
     // A dialog that is due, or nullptr. One that lingers has the state `deleted`.
-    [[nodiscard]] Dialog* due(core::Tick now) noexcept;
+    [[nodiscard]] Dialog* due(core::Tick now) noexcept { return now < soonest_ ? nullptr : find_due(now); }
 
     // For whoever keeps dialogs beyond this process: 63 bits, the same wherever the same key is.
     [[nodiscard]] std::uint64_t id_of(const Dialog& d) const noexcept;
@@ -170,6 +170,7 @@ private:
 
     [[nodiscard]] Queue& queue_of(const Dialog& d) noexcept { return queues_[d.state == DialogState::deleted ? over : standing]; }
     void expire_in(Dialog& d, core::Tick expires, Order order) noexcept;
+    Dialog* find_due(core::Tick now) noexcept;
     void unlink(Dialog& d) noexcept;
 
     core::Slab<Dialog> dialogs_;
@@ -177,6 +178,7 @@ private:
     core::ByteSlab& bytes_;
     core::SipKey key_;
     std::array<Queue, orders> queues_;
+    core::Tick soonest_ = core::Tick::max();  // none is due before
     std::uint32_t lingering_ = 0;
 };
 

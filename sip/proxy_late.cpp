@@ -15,7 +15,7 @@ namespace sipfront::sip {
 std::string_view Proxy::routes_to_callee(const Message& m, const core::Flow& to) {
     const auto* h = m.first(HeaderId::record_route);
     // Nearly always ours is the first, as we write it where the INVITE left.
-    if (const auto* own = sockets_.of(to); h != nullptr && own != nullptr)
+    if (const auto* own = sockets_.of(to.listener); h != nullptr && own != nullptr)
         if (same_octets(m.at(h->value).substr(0, own->route().size()), own->route())) return {};
     constexpr std::size_t room = 1024;
     std::array<std::string_view, 8> above;

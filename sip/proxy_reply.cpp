@@ -115,11 +115,14 @@ std::string_view Proxy::residue_of(const Message& m, const Transaction& t) {
     };
     // What follows the last one that goes is one piece with the body.
     const auto headers = m.headers();
-    auto rest = headers.size();
-    while (rest > 0 && stays(headers[rest - 1])) --rest;
-    for (const auto& h : headers.first(rest))
-        if (stays(h)) b << m.at(h.line);
-    b << m.wire().substr(rest < headers.size() ? headers[rest].line.off : m.headers_end());
+    const auto* first = headers.data();
+    const auto* const end = first + headers.size();
+    while (first != end && !stays(*first)) ++first;
+    const auto* rest = end;
+    while (rest != first && stays(rest[-1])) --rest;
+    for (; first != rest; ++first)
+        if (stays(*first)) b << m.at(first->line);
+    b << m.wire().substr(rest != end ? rest->line.off : m.headers_end());
     return b.overflowed() ? std::string_view{} : b.view();
 }
 

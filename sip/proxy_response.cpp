@@ -33,7 +33,7 @@ void Proxy::on_response(const Message& m, const core::Flow& in, std::uint64_t ca
     counters_.responses_in[static_cast<std::size_t>(std::min(m.status() / 100, 6))].add();
     counters_.responses_in_by_method[m.method()].add();
     // §18.1.2: the top Via must show a socket of ours.
-    if (!sockets_.sent(m.top_via(), m)) return drop(ProxyDrop::foreign_response);
+    if (!sockets_.sent(m.top_via(), m, in.listener)) return drop(ProxyDrop::foreign_response);
     if (!lead.own_branch) return drop(ProxyDrop::foreign_response);
     const auto& branch = lead.branch;
     auto* t = transactions_.get(branch.transaction);
@@ -234,13 +234,14 @@ void Proxy::on_lingering_response(const Message& m, std::uint64_t call_id_hash) 
         if ((status == 401 || status == 407) && t.route != Transaction::Route::fixed && host != core::no_destination)
             challenges_.remember(t.call_id_hash, host, now);
     }
-    if (t.is_invite() && t.initial && status < 300) confirm_dialog(t, m, now);
+    const bool answered = t.is_invite() && t.initial && status < 300;
+    if (answered) confirm_dialog(t, m, now);
     if (!t.is_invite() && status == 408) {
         end_in_silence(t);
     } else {
         forward_response(t, m, now);
     }
-    settle_dialog(t, status, now);
+    if (!answered) settle_dialog(t, status, now);
     if (t.is_invite() && status >= 300) {
         send_ack(t, m, t.target, true);
     } else if (!t.is_invite() || t.last_attempt == 0) {

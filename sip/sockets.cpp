@@ -101,9 +101,9 @@ const Socket* Sockets::named_by(const Uri& uri) const noexcept {
 
 bool Sockets::sent(const TopVia& via, const Message& m) const noexcept {
     if (via.port != 0) {
-        const std::string_view shown{m.wire().data() + via.host.off, via.port_text.end() - via.host.off};
+        const auto text = shown(via, m);
         for (const auto& s : sockets_)
-            if (same_octets(shown, s.sent_by)) return true;
+            if (same_octets(text, s.sent_by)) return true;
     }
     const auto address = core::IpAddress::parse(m.at(via.host));
     if (!address) return false;

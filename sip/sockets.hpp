@@ -10,6 +10,7 @@
 
 #include "core/flow.hpp"
 #include "sip/config.hpp"
+#include "sip/copy.hpp"
 #include "sip/message.hpp"
 #include "sip/uri.hpp"
 
@@ -47,8 +48,9 @@ public:
             return &sockets_[id];
         return at(flow.local, flow.transport);
     }
-    [[nodiscard]] const Socket* of(const core::FarEnd& end) const noexcept {
-        const auto id = core::raw(end.listener);
+    [[nodiscard]] const Socket* of(const core::FarEnd& end) const noexcept { return of(end.listener); }
+    [[nodiscard]] const Socket* of(core::ListenerId listener) const noexcept {
+        const auto id = core::raw(listener);
         return id < sockets_.size() ? &sockets_[id] : nullptr;
     }
     // The whole flow again.
@@ -56,7 +58,11 @@ public:
     // The one that `uri` names by host, port and transport, or nullptr. A missing port is the scheme's default; `maddr` that
     // names us counts as the host (§16.4).
     [[nodiscard]] const Socket* named_by(const Uri& uri) const noexcept;
-    // Whether a Via shows one of ours as its sent-by.
+    // Whether a Via shows one of ours as its sent-by; `likely`: which, for that is where responses come to.
+    [[nodiscard]] bool sent(const TopVia& via, const Message& m, core::ListenerId likely) const noexcept {
+        const auto* s = of(likely);
+        return (s != nullptr && via.port != 0 && same_octets(shown(via, m), s->sent_by)) || sent(via, m);
+    }
     [[nodiscard]] bool sent(const TopVia& via, const Message& m) const noexcept;
     // A Route value as we wrote it, and no other behind: its socket and the text of its cookie, which may be anything.
     struct OwnRoute {
@@ -66,6 +72,11 @@ public:
     [[nodiscard]] OwnRoute read_own_route(std::string_view value) const noexcept;
 
 private:
+    // The sent-by as written; it has a port.
+    static std::string_view shown(const TopVia& via, const Message& m) noexcept {
+        return {m.wire().data() + via.host.off, via.port_text.end() - via.host.off};
+    }
+
     std::vector<Socket> sockets_;
 };
 

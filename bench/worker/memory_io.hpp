@@ -63,7 +63,7 @@ public:
     }
     void transmit(core::Outbox& out) {
         for (const auto& d : out.filled()) octets_ += d.length;
-        std::ranges::copy(out.filled(), sent_.begin() + static_cast<std::ptrdiff_t>(sent_count_));
+        std::memcpy(&sent_[sent_count_], out.filled().data(), out.filled().size_bytes());
         sent_count_ += out.filled().size();
         out.clear_filled();
     }
