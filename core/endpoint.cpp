@@ -83,6 +83,16 @@ std::optional<std::array<std::uint8_t, 16>> parse_v6(std::string_view text) noex
     return out;
 }
 
+// 00 to 99.
+constexpr auto pairs = [] {
+    std::array<char, 200> t{};
+    for (std::size_t n = 0; n < 100; ++n) {
+        t[2 * n] = static_cast<char>('0' + n / 10);
+        t[2 * n + 1] = static_cast<char>('0' + n % 10);
+    }
+    return t;
+}();
+
 char* write_number(char* out, std::uint32_t n) noexcept { return std::to_chars(out, out + 10, n).ptr; }
 
 // What an octet looks like in an address: up to three digits and the dot behind, and how many these are.
@@ -162,6 +172,17 @@ std::uint64_t hash_address(const IpAddress& a, std::uint64_t seed) noexcept {
 }
 
 }  // namespace
+
+std::size_t write_port(char* out, std::uint16_t port) noexcept {
+    if (port < 1000) return static_cast<std::size_t>(write_number(out, port) - out);
+    const std::uint32_t high = port / 100U, low = port % 100U;
+    const auto first = high / 100;  // of five digits, or 0
+    std::size_t n = 0;
+    if (first != 0) out[n++] = static_cast<char>('0' + first);
+    std::memcpy(out + n, pairs.data() + 2 * (high % 100), 2);
+    std::memcpy(out + n + 2, pairs.data() + 2 * low, 2);
+    return n + 4;
+}
 
 std::string_view octet_text(std::uint8_t n) noexcept { return {octets_text[n].text.data(), octets_text[n].length - 1}; }
 

@@ -101,6 +101,9 @@ struct Endpoint {
     friend constexpr auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
 
+// Writes a port in decimal, at most five octets; returns the length.
+std::size_t write_port(char* out, std::uint16_t port) noexcept;
+
 // A number of one octet in decimal; static storage.
 std::string_view octet_text(std::uint8_t n) noexcept;
 

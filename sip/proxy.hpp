@@ -5,7 +5,8 @@
 //   proxy_request.cpp   matching, validation, which way it goes
 //   proxy_route.cpp     where an in-dialog request or a host's own request goes; relay refusal, route repair
 //   proxy_name.cpp      requests that lead to host names, and wait for their addresses
-//   proxy_forward.cpp   the copy that leaves: Via, Record-Route, trust headers; the next attempt
+//   proxy_forward.cpp   the copy that leaves: Via, Record-Route, trust headers
+//   proxy_attempt.cpp   timers of an attempt, and the next one
 //   proxy_response.cpp  responses, failover
 //   proxy_dialog.cpp    dialogs, and what an observer is told of them
 //   proxy_recover.cpp   dialogs that another life or node has made
@@ -21,6 +22,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -36,6 +38,7 @@
 #include "sip/dialog_event.hpp"
 #include "sip/edit.hpp"
 #include "sip/message.hpp"
+#include "sip/message_copy.hpp"
 #include "sip/name_service.hpp"
 #include "sip/named_dialog.hpp"
 #include "sip/proxy_counters.hpp"
@@ -223,6 +226,7 @@ private:
     // Where it goes, or why it does not.
     struct NextHop {
         core::Flow out{};
+        const Socket* socket = nullptr;  // that it leaves from
         core::DestinationId destination = core::no_destination;
         Transaction::Route route = Transaction::Route::fixed;
         std::string_view uri{};     // the new Request-URI; empty: unchanged
@@ -289,24 +293,45 @@ private:
                      std::string_view extra, core::Tick now);
 
     // --- proxy_forward.cpp
-    enum class Forwarded : std::uint8_t { sent, too_large, no_room };
-    Forwarded forward(Request& r, const NextHop& hop, Transaction* t);
     // What the Record-Route of a request says, besides where it goes.
     struct Recorded {
         const core::Flow& in;  // where it came from
+        const Socket* socket;  // that it came to
         bool sender_in_cluster;
         bool symmetric;
         bool secure;
         DialogHandle dialog;
     };
+    enum class Forwarded : std::uint8_t { sent, too_large, no_room };
+    Forwarded forward(Request& r, const NextHop& hop, Transaction* t);
+    // The copy of a request that leaves, in the room that the outbox has reserved.
+    struct Copied {
+        std::span<char> bytes;
+        const Socket* stream;      // what it leaves by instead of its hop's socket, for its size; nullptr: that
+        std::uint16_t top_length;  // octets that we put behind the start line
+    };
+    [[nodiscard]] bool is_usual(const Request& r, const NextHop& hop, const Recorded* recorded) const noexcept;
+    bool copy_usual(const Request& r, const NextHop& hop, std::string_view branch, const Recorded* recorded, Copied& copied) noexcept;
+    Forwarded copy_edited(const Request& r, const NextHop& hop, std::string_view branch, const Recorded* recorded, Copied& copied);
     // `recorded`: nullptr for a Via alone.
-    std::string_view make_top(const core::Flow& out, std::string_view branch, const Recorded* recorded, const CallIdentity& call,
+    static std::size_t top_room(const Socket& outgoing, const Recorded* recorded) noexcept;
+    static char* write_via(char* to, const Socket& outgoing, std::string_view branch) noexcept;
+    char* write_record_route(char* to, const NextHop& hop, const Recorded& recorded, const CallIdentity& call,
+                             std::string_view sender_tag) const noexcept;
+    std::string_view make_top(const NextHop& hop, std::string_view branch, const Recorded* recorded, const CallIdentity& call,
                               std::string_view sender_tag);
     // Via and our Path, for a REGISTER that came by `client`.
-    std::string_view make_register_top(const core::Flow& out, std::string_view branch, const core::Flow& client, bool secure);
+    std::string_view make_register_top(const Socket* outgoing, std::string_view branch, const core::Flow& client, bool secure);
     std::string_view request_uri_of(std::string_view text);
     void edit_received(EditList& edits, const Message& m, const core::Flow& in, const Shown& client);
     void edit_max_forwards(EditList& edits, const Message& m);
+    [[nodiscard]] std::string_view hops_left(const Message& m) const noexcept;
+    [[nodiscard]] bool may_strip_trust(const Message& m, core::Zone from, core::Zone to) const noexcept {
+        return (from != core::Zone::cluster || to != core::Zone::cluster) && trust_.may_be_in(m);
+    }
+    [[nodiscard]] bool shows_client(core::Zone from, core::Zone to) const noexcept {
+        return to == core::Zone::cluster && from != core::Zone::cluster && config_.set_auth_headers;
+    }
     // Nobody outside sets what the cluster trusts, and what the cluster trusts never leaves it. `client`: who is shown to the cluster.
     void edit_trust(EditList& edits, const Message& m, core::Zone from, core::Zone to, const Shown* client) {
         if (from == core::Zone::cluster && to == core::Zone::cluster) return;
@@ -315,11 +340,14 @@ private:
     }
     void strip_trust(EditList& edits, const Message& m);
     void show_client(EditList& edits, const Message& m, const Shown& client);
-    bool try_next(Transaction& t, core::Tick now, Answer& answer);
+    char* write_client(char* to, const Shown& client) const noexcept;
     std::uint32_t loop_hash(const Request& r) const noexcept;
-    void start_client(Transaction& t, core::Tick now);
     // Sends finished bytes: an image, an ACK.
     bool transmit(std::string_view bytes, const core::Flow& to);
+
+    // --- proxy_attempt.cpp
+    bool try_next(Transaction& t, core::Tick now, Answer& answer);
+    void start_client(Transaction& t, core::Tick now);
 
     // --- proxy_response.cpp
     void on_response(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now);
@@ -432,8 +460,21 @@ private:
     // --- proxy_reply.cpp
     // Of the remote end that a response goes to; all else is as the request came in.
     static std::uint16_t reply_port(const TopVia& via, const core::Flow& in) noexcept;
-    // `text`: what `via` is an index of.
+    // With received and rport filled in (RFC 3261 §18.2.1, RFC 3581 §4), of which either may come first. `text`: what `via` is an index of.
     static void write_top_via(TextBuilder& b, std::string_view text, const TopVia& via, const core::Flow& in, const Shown& client);
+    // The same on the way through a message.
+    [[gnu::always_inline]] static void copy_top_via(MessageCopy& copy, std::string_view text, const TopVia& via, const core::Flow& in,
+                                                    const Shown& client) noexcept {
+        const bool received_first = via.received.off < via.rport.off;
+        if (via.received && received_first) copy.replace(via.received, client.address());
+        if (via.has_rport) copy.replace(via.rport, client.rport());
+        if (via.received) {
+            if (!received_first) copy.replace(via.received, client.address());
+        } else if (via.has_rport || !client.is({text.data() + via.host.off, via.host.len}, in.remote.address)) {
+            copy.keep_to(via.value.end());
+            copy.put(client.received());
+        }
+    }
     void reply(const Message& m, const core::Flow& in, const Shown& client, int code, std::string_view reason, LocalReply why,
                std::string_view extra = {});
     void reply(const Message& m, const core::Flow& in, int code, std::string_view reason, LocalReply why, std::string_view extra = {}) {
@@ -493,7 +534,9 @@ private:
     std::size_t waiting_now_ = 0;
     std::vector<Stranded> stranded_;
     std::string allow_;
-    std::string auth_ip_line_, auth_port_line_;  // the headers up to their values
+    std::string auth_ip_line_, auth_port_line_;  // the headers up to their values, and copy_slack octets
+    std::size_t auth_ip_length_, auth_port_length_;
+    std::size_t client_room_;  // for write_client()
     std::uint32_t early_dialogs_ = 0;
     std::uint32_t unlisted_ = 0;  // dialogs that end at an instant of their own, out of the order of expiry
     std::uint32_t untold_ = 0;    // whose changes the observer has missed

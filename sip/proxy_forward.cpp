@@ -1,8 +1,11 @@
-// The copy of a request that leaves (RFC 3261 §16.6), and the next attempt when a host fails.
+// The copy of a request that leaves (RFC 3261 §16.6).
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <utility>
 
 #include "core/hash.hpp"
+#include "sip/message_copy.hpp"
 #include "sip/proxy.hpp"
 #include "sip/text_builder.hpp"
 
@@ -10,13 +13,15 @@ namespace sipfront::sip {
 namespace {
 
 // ftag goes into a URI parameter: only what may stand there unescaped.
-bool is_plain(std::string_view tag) noexcept { return !tag.empty() && tag.size() <= 64 && grammar::all(tag, grammar::unescaped); }
+bool is_plain(std::string_view tag) noexcept {
+    return !tag.empty() && tag.size() <= Socket::longest_ftag && grammar::all(tag, grammar::unescaped);
+}
 
-// A sips value only where the side speaks TLS: where the security ends, the other side could not follow it (§16.7 step 8).
-void write_record_route(TextBuilder& b, const Socket& side, bool secure, std::string_view cookie, std::string_view ftag) {
-    b << (secure && !side.secure_record_route.empty() ? side.secure_record_route : side.record_route) << cookie;
-    if (!ftag.empty()) b << ";ftag=" << ftag;
-    b << ">\r\n";
+constexpr std::size_t longest_branch = std::tuple_size_v<decltype(BranchText::chars)> + 2;
+
+char* copy_line_end(char* to) noexcept {
+    std::memcpy(to, "\r\n", 2);
+    return to + 2;
 }
 
 }  // namespace
@@ -40,46 +45,73 @@ bool Proxy::transmit(std::string_view bytes, const core::Flow& to) {
     return true;
 }
 
-// Via, and Record-Route where the request makes a dialog: one value, or two where transport, family or socket change
-// between its two sides (RFC 5658), the outgoing side's on top.
-std::string_view Proxy::make_top(const core::Flow& out, std::string_view branch, const Recorded* recorded, const CallIdentity& call,
-                                 std::string_view sender_tag) {
-    constexpr std::size_t room = 1024;
-    auto span = scratch_.take(room);
-    if (span.empty()) return {};
-    TextBuilder b{span};
-    const auto* outgoing = sockets_.of(out);
-    const auto* incoming = recorded != nullptr ? sockets_.of(recorded->in) : nullptr;
-    if (outgoing == nullptr || (recorded != nullptr && incoming == nullptr)) return {};
-    b << outgoing->via << branch << "\r\n";
-    if (recorded != nullptr) {
-        RouteCookie c;
-        c.node = config_.node;
-        c.caller_in_cluster = recorded->sender_in_cluster;
-        c.symmetric = recorded->symmetric;
-        c.dialog = recorded->dialog;
-        const auto& host = c.caller_in_cluster ? recorded->in : out;
-        const auto& client = c.caller_in_cluster ? out : recorded->in;
-        c.host = host.remote;
-        c.host_transport = host.transport;
-        c.client = client.remote;
-        c.client_transport = client.transport;
-        c.connection = client.connection;
-        const auto cookie = make_cookie(c, call, sender_tag, keys_);
-        const auto ftag = config_.append_fromtag && is_plain(sender_tag) ? sender_tag : std::string_view{};
-        write_record_route(b, *outgoing, recorded->secure, cookie.view(), ftag);
-        if (incoming != outgoing) write_record_route(b, *incoming, recorded->secure, cookie.view(), ftag);
+// At most what write_via() writes, and with `recorded` write_record_route().
+[[gnu::always_inline]] inline std::size_t Proxy::top_room(const Socket& outgoing, const Recorded* recorded) noexcept {
+    const auto via = outgoing.via.size() + longest_branch;
+    if (recorded == nullptr) return via;
+    return via + outgoing.most_recorded + (recorded->socket != &outgoing ? recorded->socket->most_recorded : 0);
+}
+
+[[gnu::always_inline]] inline char* Proxy::write_via(char* to, const Socket& outgoing, std::string_view branch) noexcept {
+    copy_octets(to, outgoing.via.data(), outgoing.via.size());
+    to += outgoing.via.size();
+    copy_octets(to, branch.data(), branch.size());
+    return copy_line_end(to + branch.size());
+}
+
+// One value, or two where transport, family or socket change between the two sides of a request (RFC 5658), the outgoing side's on
+// top.
+char* Proxy::write_record_route(char* to, const NextHop& hop, const Recorded& recorded, const CallIdentity& call,
+                                std::string_view sender_tag) const noexcept {
+    RouteCookie c;
+    c.node = config_.node;
+    c.caller_in_cluster = recorded.sender_in_cluster;
+    c.symmetric = recorded.symmetric;
+    c.dialog = recorded.dialog;
+    const auto& host = c.caller_in_cluster ? recorded.in : hop.out;
+    const auto& client = c.caller_in_cluster ? hop.out : recorded.in;
+    c.host = host.remote;
+    c.host_transport = host.transport;
+    c.client = client.remote;
+    c.client_transport = client.transport;
+    c.connection = client.connection;
+    const auto cookie = make_cookie(c, call, sender_tag, keys_);
+    const auto ftag = config_.append_fromtag && is_plain(sender_tag) ? sender_tag : std::string_view{};
+    const auto put = [&to](std::string_view text) {
+        copy_octets(to, text.data(), text.size());
+        to += text.size();
+    };
+    for (const auto* side = hop.socket;; side = recorded.socket) {
+        // A sips value only where the side speaks TLS: where the security ends, the other side could not follow it (§16.7 step 8).
+        put(recorded.secure && !side->secure_record_route.empty() ? side->secure_record_route : side->record_route);
+        put(cookie.view());
+        if (!ftag.empty()) {
+            put(";ftag=");
+            put(ftag);
+        }
+        put(">");
+        to = copy_line_end(to);
+        if (side == recorded.socket) return to;
     }
-    if (b.overflowed()) return {};
-    scratch_.give_back(room - b.size());
-    return b.view();
+}
+
+// Our Via and Record-Route in the scratch; empty when a socket is gone or there is no room.
+std::string_view Proxy::make_top(const NextHop& hop, std::string_view branch, const Recorded* recorded, const CallIdentity& call,
+                                 std::string_view sender_tag) {
+    if (hop.socket == nullptr || (recorded != nullptr && recorded->socket == nullptr)) return {};
+    const auto room = scratch_.take(top_room(*hop.socket, recorded));
+    if (room.empty()) return {};
+    auto* end = write_via(room.data(), *hop.socket, branch);
+    if (recorded != nullptr) end = write_record_route(end, hop, *recorded, call, sender_tag);
+    const auto n = static_cast<std::size_t>(end - room.data());
+    scratch_.give_back(room.size() - n);
+    return {room.data(), n};
 }
 
 // RFC 3327 §5.2, RFC 5626 §5.1: one value, or two where the socket changes, the outgoing one's on top, as of Record-Route.
-std::string_view Proxy::make_register_top(const core::Flow& out, std::string_view branch, const core::Flow& client, bool secure) {
+std::string_view Proxy::make_register_top(const Socket* outgoing, std::string_view branch, const core::Flow& client, bool secure) {
     constexpr std::size_t room = 512;
     const auto span = scratch_.take(room);
-    const auto* outgoing = sockets_.of(out);
     const auto* incoming = sockets_.of(client);
     if (span.empty() || outgoing == nullptr || incoming == nullptr) return {};
     const auto token = make_flow_token({client.remote, client.transport, client.connection}, keys_);
@@ -103,39 +135,77 @@ void Proxy::strip_trust(EditList& edits, const Message& m) {
     });
 }
 
-void Proxy::show_client(EditList& edits, const Message& m, const Shown& client) {
-    const std::string_view address = client.address(), port = client.port(), end = "\r\n";
-    const auto lines = scratch_.take(auth_ip_line_.size() + address.size() + auth_port_line_.size() + port.size() + end.size());
-    if (lines.empty()) return;  // which the scratch remembers
-    auto* at = lines.data();
-    const auto put = [&at](std::string_view text) {
-        copy_octets(at, text.data(), text.size());
-        at += text.size();
-    };
-    put(auth_ip_line_);
-    put(address);
-    put(auth_port_line_);
-    put(port);
-    put(end);
-    edits.insert(m.headers_end(), {lines.data(), lines.size()});
+// Needs client_room_ octets.
+[[gnu::always_inline]] inline char* Proxy::write_client(char* to, const Shown& client) const noexcept {
+    to = copy_blocks(to, auth_ip_line_.data(), auth_ip_length_);
+    to = copy_blocks(to, client.address().data(), client.address().size());
+    to = copy_blocks(to, auth_port_line_.data(), auth_port_length_);
+    to = copy_blocks(to, client.port().data(), client.port().size());
+    return copy_line_end(to);
 }
 
-// §16.6 steps 1 to 10. `t` is nullptr for an ACK, which goes without a transaction.
-Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) {
+void Proxy::show_client(EditList& edits, const Message& m, const Shown& client) {
+    const auto room = scratch_.take(client_room_);
+    if (room.empty()) return;  // which the scratch remembers
+    const auto n = static_cast<std::size_t>(write_client(room.data(), client) - room.data());
+    scratch_.give_back(room.size() - n);
+    edits.insert(m.headers_end(), {room.data(), n});
+}
+
+// Whether nothing changes but what does in nearly all requests, in the order in which copy_usual() makes the changes.
+[[gnu::always_inline]] inline bool Proxy::is_usual(const Request& r, const NextHop& hop, const Recorded* recorded) const noexcept {
+    const auto& m = r.m;
+    const auto& routes = r.routes;
+    const auto* forwards = m.first(HeaderId::max_forwards);
+    if (forwards == nullptr || m.content_length() < 0 || hop.path || scratch_.overflowed()) return false;
+    if (!hop.uri.empty() || !hop.routes.empty() || !r.target.empty() || routes.strict_upstream) return false;
+    if (hop.follow_next_route && routes.next_is_strict) return false;
+    if (hop.socket == nullptr || (recorded != nullptr && recorded->socket == nullptr)) return false;
+    if (may_strip_trust(m, r.in.zone, hop.out.zone)) return false;
+    const auto via_end = m.top_via().value.end();
+    if (via_end > forwards->line.off) return false;
+    if (routes.own_count == 0) return true;
+    const auto& [header, value] = routes.own[0];
+    return routes.own_count == 1 && value.size() == header->value.len && via_end <= header->line.off;
+}
+
+// False: it is not usual, or may not fit. What copy_edited() would write, straight to where it goes.
+[[gnu::always_inline]] inline bool Proxy::copy_usual(const Request& r, const NextHop& hop, std::string_view branch,
+                                                     const Recorded* recorded, Copied& copied) noexcept {
+    if (!is_usual(r, hop, recorded)) return false;
+    const auto& m = r.m;
+    const auto most = m.wire().size() + top_room(*hop.socket, recorded) + client_room_ + Shown::most_added +
+                      std::numeric_limits<std::uint8_t>::digits10 + 1;
+    const auto room = out_.reserve(most);
+    if (room.size() < most || most > longest_message) return false;
+    MessageCopy copy{m.wire(), room.data()};
+    copy.keep_to(m.headers_begin());
+    copy.go_on_at(write_via(copy.at(), *hop.socket, branch));
+    if (recorded != nullptr) copy.go_on_at(write_record_route(copy.at(), hop, *recorded, r.call, m.from_tag()));
+    copied.top_length = static_cast<std::uint16_t>(copy.at() - room.data() - m.headers_begin());
+
+    copy_top_via(copy, m.wire(), m.top_via(), r.in, r.client);
+    const auto* forwards = m.first(HeaderId::max_forwards);
+    const auto* own = r.routes.own_count != 0 ? r.routes.own[0].header : nullptr;
+    if (own != nullptr && own->line.off < forwards->line.off) copy.replace(std::exchange(own, nullptr)->line, {});
+    copy.replace(forwards->value, hops_left(m));
+    if (own != nullptr) copy.replace(own->line, {});
+    if (shows_client(r.in.zone, hop.out.zone)) {
+        copy.keep_to(m.headers_end());
+        copy.go_on_at(write_client(copy.at(), r.client));
+    }
+    copy.keep_rest();
+    copied.bytes = room.first(static_cast<std::size_t>(copy.at() - room.data()));
+    copied.stream = stream_for(copied.bytes.size(), hop.out);
+    return true;
+}
+
+Proxy::Forwarded Proxy::copy_edited(const Request& r, const NextHop& hop, std::string_view branch, const Recorded* recorded,
+                                    Copied& copied) {
     const auto& m = r.m;
     EditList edits{m};
-
-    Branch branch;
-    branch.node = config_.node;
-    branch.worker = self_;
-    branch.kind = t != nullptr ? Branch::Kind::proxied : Branch::Kind::stateless;
-    branch.loop = r.loop;
-    if (t != nullptr) branch.transaction = transactions_.handle_of(*t);
-    const auto text = make_branch(branch, {r.call, m.cseq().number, t != nullptr ? t->server_key : r.lead.server_key}, keys_);
-
-    const Recorded recorded{r.in, hop.caller_in_cluster, hop.symmetric, hop.secure, hop.dialog};
-    const auto top = hop.path ? make_register_top(hop.out, text.view(), r.in, hop.secure)
-                              : make_top(hop.out, text.view(), hop.record_route ? &recorded : nullptr, r.call, m.from_tag());
+    const auto top =
+        hop.path ? make_register_top(hop.socket, branch, r.in, hop.secure) : make_top(hop, branch, recorded, r.call, m.from_tag());
     if (hop.path) count(ProxyEvent::path_added);
     edits.insert(m.headers_begin(), top);
 
@@ -160,8 +230,8 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
     if (!uri.empty()) edits.replace(m.request_uri_slice(), request_uri_of(uri));
     if (!hop.routes.empty()) edits.insert(m.headers_begin(), scratch_.join({"Route: ", hop.routes, "\r\n"}));
     edit_trust(edits, m, r.in.zone, hop.out.zone, r.in.zone != core::Zone::cluster ? &r.client : nullptr);
-    const auto* stream = stream_for(edits.size(), hop.out);
-    if ((stream != nullptr || core::is_reliable(hop.out.transport)) && m.content_length() < 0) {
+    copied.stream = stream_for(edits.size(), hop.out);
+    if ((copied.stream != nullptr || core::is_reliable(hop.out.transport)) && m.content_length() < 0) {
         TextBuilder b{scratch_.take(48)};
         b << "Content-Length: " << static_cast<std::uint64_t>(m.body().size()) << "\r\n";
         edits.insert(m.headers_end(), b.view());
@@ -171,19 +241,43 @@ Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) 
         return drop(ProxyDrop::too_large), Forwarded::too_large;
     const auto room = out_.reserve(edits.size());
     if (room.size() < edits.size()) return drop(ProxyDrop::no_buffer), Forwarded::no_room;
-    const auto n = edits.write(room);
-    if (stream != nullptr) [[unlikely]]
-        name_transport(room.first(n), core::Transport::tcp);
+    copied.bytes = room.first(edits.write(room));
+    copied.top_length = static_cast<std::uint16_t>(top.size());
+    return Forwarded::sent;
+}
+
+// §16.6 steps 1 to 10. `t` is nullptr for an ACK, which goes without a transaction.
+Proxy::Forwarded Proxy::forward(Request& r, const NextHop& hop, Transaction* t) {
+    const auto& m = r.m;
+    Branch branch;
+    branch.node = config_.node;
+    branch.worker = self_;
+    branch.kind = t != nullptr ? Branch::Kind::proxied : Branch::Kind::stateless;
+    branch.loop = r.loop;
+    if (t != nullptr) branch.transaction = transactions_.handle_of(*t);
+    const auto text = make_branch(branch, {r.call, m.cseq().number, t != nullptr ? t->server_key : r.lead.server_key}, keys_);
+
+    const auto* incoming = hop.record_route ? sockets_.of(r.in) : nullptr;
+    const Recorded row{r.in, incoming, hop.caller_in_cluster, hop.symmetric, hop.secure, hop.dialog};
+    const auto* recorded = hop.record_route ? &row : nullptr;
+    Copied copied;
+    if (!copy_usual(r, hop, text.view(), recorded, copied)) {
+        const auto done = copy_edited(r, hop, text.view(), recorded, copied);
+        if (done != Forwarded::sent) return done;
+    }
+    if (copied.stream != nullptr) [[unlikely]]
+        name_transport(copied.bytes, core::Transport::tcp);
     if (t != nullptr) {
         t->branch_mac = branch.mac;
-        t->top_length = static_cast<std::uint16_t>(top.size());
+        t->top_length = copied.top_length;
         // Without an image there is no retransmission, no CANCEL and no next attempt: refuse rather than limp.
-        if (!transactions_.keep(t->request, {room.data(), n})) return drop(ProxyDrop::no_image_room), Forwarded::no_room;
+        if (!transactions_.keep(t->request, {copied.bytes.data(), copied.bytes.size()}))
+            return drop(ProxyDrop::no_image_room), Forwarded::no_room;
     }
-    auto& by = out_.commit(n, hop.out);
-    if (stream != nullptr) [[unlikely]] {
-        go_by(by, *stream);
-        if (t != nullptr) take_stream(*t, *stream);
+    auto& by = out_.commit(copied.bytes.size(), hop.out);
+    if (copied.stream != nullptr) [[unlikely]] {
+        go_by(by, *copied.stream);
+        if (t != nullptr) take_stream(*t, *copied.stream);
     }
     counters_.requests_out[m.method()].add();
     return Forwarded::sent;
@@ -206,111 +300,18 @@ std::string_view Proxy::request_uri_of(std::string_view text) {
     }
 }
 
+std::string_view Proxy::hops_left(const Message& m) const noexcept {
+    return core::octet_text(
+        static_cast<std::uint8_t>(std::clamp(m.max_forwards() < 0 ? config_.max_forwards_default : m.max_forwards() - 1, 0, 255)));
+}
+
 [[gnu::always_inline]] inline void Proxy::edit_max_forwards(EditList& edits, const Message& m) {
-    const auto left =
-        static_cast<std::uint8_t>(std::clamp(m.max_forwards() < 0 ? config_.max_forwards_default : m.max_forwards() - 1, 0, 255));
-    const auto text = core::octet_text(left);
+    const auto text = hops_left(m);
     if (const auto* h = m.first(HeaderId::max_forwards)) {
         edits.replace(h->value, text);
     } else {
         edits.insert(m.headers_begin(), scratch_.join({"Max-Forwards: ", text, "\r\n"}));
     }
-}
-
-// Arms Timers A and B, or E and F; fr_timer stands in for B and F where another host may take over.
-void Proxy::start_client(Transaction& t, core::Tick now) {
-    const bool reliable = core::is_reliable(t.target.transport);
-    t.client_state = t.is_invite() ? fsm::State::calling : fsm::State::trying;
-    t.client_interval_ms = static_cast<std::uint32_t>(config_.timers.t1.count());
-    due(t, Deadline::client_retransmit) = reliable ? core::Tick::max() : now + t1_;
-    const bool may_move = t.route != Transaction::Route::fixed || next_address(t, now);
-    due(t, Deadline::client_end) = now + (may_move ? core::Duration{config_.timers.fr_timer} : t1x64_);
-    t.provisional_seen = false;
-}
-
-// The next destination for a request whose attempt failed: the stored image with a new Via and Record-Route on top.
-// False: `answer` says why there is none.
-bool Proxy::try_next(Transaction& t, core::Tick now, Answer& answer) {
-    answer = Answer::unavailable;
-    const auto attempts = std::min<std::size_t>(config_.fork_attempts, Transaction::max_attempts);
-    if (t.cancelled || !t.may_move() || t.last_attempt + 1U >= attempts) return false;
-    if (image_.parse(t.request.view()) != ParseError::none) return false;
-    const auto call = identity(image_, t.call_id_hash);
-    const auto last = t.record_routed ? recorded_cookie(image_, call, keys_) : std::nullopt;
-    if (t.record_routed && !last) return false;
-
-    const bool balanced = t.route == Transaction::Route::balanced;
-    auto* d = dialogs_.get(t.dialog);
-    // An early BYE has ended the call already: nobody would give the next host's load back.
-    const bool holds_dialog = balanced || (t.is_invite() && t.initial);
-    if (holds_dialog && (d == nullptr || d->state == DialogState::deleted)) return false;
-    const auto address = next_address(t, now);
-    if (t.name != 0 && !address) return false;
-    const RouteQuery query{.request = image_,
-                           .from = t.reply,
-                           .now = now,
-                           .call_id_hash = t.call_id_hash,
-                           .preferred = core::no_destination,
-                           .tried = {t.tried.data(), t.last_attempt + 1U}};
-    const auto found = address ? RouteAnswer{Answer::selected, *address} : balanced ? router_.balance(query) : router_.dispatch(query);
-    answer = found.answer;
-    if (found.answer != Answer::selected) return false;
-    NextHop hop;
-    aim(hop, found.target, t.reply, sockets_.of(t.target));
-    const bool secure = leads_to_sips(image_);
-    if (secure && found.target.transport != core::Transport::tls) refuse(hop, 480, "Temporarily Unavailable", LocalReply::sips_not_allowed);
-
-    Branch branch;
-    branch.node = config_.node;
-    branch.worker = self_;
-    branch.attempt = static_cast<std::uint8_t>(t.last_attempt + 1);
-    branch.transaction = transactions_.handle_of(t);
-    const auto old = read_branch(image_.at(image_.top_via().branch));
-    branch.loop = old ? old->loop : 0;
-    const auto text = make_branch(branch, {call, image_.cseq().number, t.server_key}, keys_);
-    // Responses may go to another port than the request came from: what the last attempt said of that is still true.
-    auto sender = t.reply;
-    if (last) sender.remote = last->caller_in_cluster ? last->host : last->client;
-    if (t.path) sender = registered_flow(image_, sockets_, keys_);
-    const Recorded recorded{sender, last && last->caller_in_cluster, last && last->symmetric, secure, last ? last->dialog : DialogHandle{}};
-    const auto top = t.path ? make_register_top(hop.out, text.view(), sender, secure)
-                            : make_top(hop.out, text.view(), last ? &recorded : nullptr, call, image_.from_tag());
-    EditList edits{image_};
-    edits.replace(image_.headers_begin(), image_.headers_begin() + t.top_length, top);
-    const auto room = hop.code == 0 && !top.empty() && !edits.overflowed() ? out_.reserve(edits.size()) : std::span<char>{};
-    if (room.size() < edits.size() || room.empty()) {
-        if (balanced) router_.release(found.target.destination);
-        return drop(ProxyDrop::no_buffer), false;
-    }
-    const auto n = edits.write(room);
-    const auto* stream = stream_for(n, hop.out);
-    if (stream != nullptr) name_transport(room.first(n), core::Transport::tcp);
-    if (!transactions_.keep(t.request, {room.data(), n})) {
-        if (balanced) router_.release(found.target.destination);
-        return drop(ProxyDrop::no_image_room), false;
-    }
-    auto& by = out_.commit(n, hop.out);
-    if (stream != nullptr) go_by(by, *stream);
-    counters_.requests_out[t.method].add();
-    count(ProxyEvent::failover);
-
-    if (address) {
-        if (d != nullptr && t.initial) (d->caller_in_cluster ? d->client : d->host) = hop.out;
-    } else if (release_attempt(t); d != nullptr) {  // the unit of load moves from the failed host to this one
-        d->destination = found.target.destination;
-        d->host = hop.out;
-        d->counted = balanced;
-    }
-    t.attempt = t.last_attempt = branch.attempt;
-    t.tried[t.attempt] = found.target.destination;
-    t.branch_mac = branch.mac;
-    t.top_length = static_cast<std::uint16_t>(top.size());
-    t.target = hop.out;
-    t.by_size = false;
-    if (stream != nullptr) take_stream(t, *stream);
-    start_client(t, now);
-    if (d != nullptr && t.is_invite() && t.initial) tell_moved(*d, t, now);
-    return true;
 }
 
 }  // namespace sipfront::sip

@@ -7,30 +7,13 @@
 
 namespace sipfront::sip {
 
-// With received and rport filled in (RFC 3261 §18.2.1, RFC 3581 §4).
 void Proxy::write_top_via(TextBuilder& b, std::string_view text, const TopVia& via, const core::Flow& in, const Shown& client) {
-    const bool need_received = via.has_rport || !client.is(text.substr(via.host.off, via.host.len), in.remote.address);
-    std::uint32_t at = via.value.off;
-    // Either parameter may come first.
-    const auto put_rport = [&] {
-        if (!via.has_rport) return;
-        b << text.substr(at, via.rport.off - at) << client.rport();
-        at = via.rport.end();
-    };
-    const auto put_received = [&] {
-        if (!via.received) return;
-        b << text.substr(at, via.received.off - at) << client.address();
-        at = via.received.end();
-    };
-    if (via.rport.off < via.received.off) {
-        put_rport();
-        put_received();
-    } else {
-        put_received();
-        put_rport();
-    }
-    b << text.substr(at, via.value.end() - at);
-    if (need_received && !via.received) b << client.received();
+    const auto room = b.room();
+    if (room.size() < via.value.len + Shown::most_added) return b.overflow();
+    MessageCopy copy{text, room.data(), via.value.off};
+    copy_top_via(copy, text, via, in, client);
+    copy.keep_to(via.value.end());
+    b.go_on_at(copy.at());
 }
 
 std::uint16_t Proxy::reply_port(const TopVia& via, const core::Flow& in) noexcept {
@@ -49,14 +32,18 @@ std::string_view Proxy::status_line(int code, std::string_view reason) noexcept 
 
 // Everything behind the status line and the first Via value.
 void Proxy::write_reply(TextBuilder& b, const Message& m, int code, std::string_view extra) {
-    const bool needs_tag = code > 100 && m.to_tag().empty();
+    constexpr std::string_view end = "Content-Length: 0\r\n\r\n";
+    if (code == 100) {
+        write_repeated(b, m, {});
+        if (const auto* timestamp = m.first(HeaderId::timestamp)) b << m.at(timestamp->line);  // §8.2.6.1
+        return void(b << extra << end);
+    }
+    const bool needs_tag = m.to_tag().empty();
     const auto tag = needs_tag ? make_local_tag(m.call_id(), m.from_tag(), m.at(m.top_via().branch), keys_) : TokenText<16>{};
     write_repeated(b, m, tag.view());
-    if (code == 100)
-        if (const auto* timestamp = m.first(HeaderId::timestamp)) b << m.at(timestamp->line);  // §8.2.6.1
     b << extra;
-    if (code > 100 && !config_.server_name.empty()) b << "Server: " << config_.server_name << "\r\n";
-    b << "Content-Length: 0\r\n\r\n";
+    if (!config_.server_name.empty()) b << "Server: " << config_.server_name << "\r\n";
+    b << end;
 }
 
 // What a response takes from its request (§8.2.6.2), but for the first Via value. `tag`: of To, when the request has none.
@@ -69,21 +56,23 @@ void Proxy::write_repeated(TextBuilder& b, const Message& m, std::string_view ta
         if (const auto others = trim(rest); !others.empty()) b << "Via: " << others << "\r\n";
     }
     while ((via = m.next(via)) != nullptr) b << m.at(via->line);
-    // Lines that follow one another in the request are copied at once.
-    Slice lines{};
+    constexpr auto needed = bit(HeaderId::from) | bit(HeaderId::to) | bit(HeaderId::call_id) | bit(HeaderId::cseq);
+    if (tag.empty() && (m.present() & needed) == needed) {
+        // They nearly always follow one another, and then are copied at once.
+        const auto from = m.first(HeaderId::from)->line, to = m.first(HeaderId::to)->line;
+        const auto call_id = m.first(HeaderId::call_id)->line, cseq = m.first(HeaderId::cseq)->line;
+        if (to.off == from.end() && call_id.off == to.end() && cseq.off == call_id.end()) [[likely]]
+            return void(b << m.wire().substr(from.off, cseq.end() - from.off));
+    }
     for (const auto id : {HeaderId::from, HeaderId::to, HeaderId::call_id, HeaderId::cseq}) {
         const auto* h = m.first(id);
         if (h == nullptr) continue;
-        const bool tagged = id == HeaderId::to && !tag.empty();
-        if (!tagged && h->line.off == lines.end()) {
-            lines.len = static_cast<std::uint16_t>(lines.len + h->line.len);
-            continue;
+        if (id == HeaderId::to && !tag.empty()) {
+            b << "To: " << m.at(h->value) << ";tag=" << tag << "\r\n";
+        } else {
+            b << m.at(h->line);
         }
-        b << m.at(lines);
-        lines = tagged ? Slice{} : h->line;
-        if (tagged) b << "To: " << m.at(h->value) << ";tag=" << tag << "\r\n";
     }
-    b << m.at(lines);
 }
 
 namespace {

@@ -59,6 +59,7 @@ void Proxy::aim(NextHop& hop, const Target& target, const core::Flow& in, const 
         drop(ProxyDrop::no_listener);
         return refuse(hop, 503, "Service Unavailable (no socket for this transport)", LocalReply::unresolvable);
     }
+    hop.socket = best;
     hop.out = {};
     hop.out.local = best->listener.local;
     hop.out.remote = target.remote;

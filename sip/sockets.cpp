@@ -7,6 +7,7 @@
 #include <emmintrin.h>
 
 #include "sip/copy.hpp"
+#include "sip/token.hpp"
 
 namespace sipfront::sip {
 namespace {
@@ -31,6 +32,8 @@ Socket make_socket(const Listener& l) {
         s.secure_record_route = "Record-Route: <sips:" + s.sent_by + ";lr;sf=";
         s.secure_path_uri = s.sent_by + ";lr>";
     }
+    s.most_recorded = std::max(s.record_route.size(), s.secure_record_route.size()) + std::tuple_size_v<decltype(CookieText::chars)> +
+                      std::string_view{";ftag=>\r\n"}.size() + Socket::longest_ftag;
     return s;
 }
 

@@ -25,6 +25,8 @@ struct Socket {
     // The same two as sips URIs, which name no transport (RFC 5630 §3.1.4); empty unless the socket speaks TLS.
     std::string secure_record_route, secure_path_uri;
     std::size_t host_length = 0;
+    static constexpr std::size_t longest_ftag = 64;
+    std::size_t most_recorded = 0;  // octets of a Record-Route line with cookie and ftag, at most
 
     [[nodiscard]] std::string_view host() const noexcept { return {sent_by.data(), host_length}; }
     // How the value of our Record-Route begins: what comes back as a Route.

@@ -41,6 +41,11 @@ public:
         return *this << std::string_view{text, a.write(text)};
     }
 
+    // What is left, for whoever writes there himself and then goes on behind, or finds that it is too little.
+    [[nodiscard]] std::span<char> room() const noexcept { return {at_, end_}; }
+    void go_on_at(char* at) noexcept { at_ = at; }
+    void overflow() noexcept { overflowed_ = true; }
+
     [[nodiscard]] bool overflowed() const noexcept { return overflowed_; }
     [[nodiscard]] std::string_view view() const noexcept { return {begin_, static_cast<std::size_t>(at_ - begin_)}; }
     [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(at_ - begin_); }
@@ -54,31 +59,39 @@ private:
 
 // An endpoint as header fields and the parameters of a Via show it, written once for all of them.
 class Shown {
+    static constexpr std::string_view received_name = ";received=", rport_name = "rport=";
+
 public:
+    // At most what both parameters, or address, port and a line end, add to a message.
+    static constexpr std::size_t most_added = received_name.size() + core::IpAddress::max_text + rport_name.size() + 5;
+
     explicit Shown(const core::Endpoint& e) noexcept {
-        received_length_ = received_name.size() + e.address.write(received_.data() + received_name.size());
-        const auto [end, ec] = std::to_chars(rport_.data() + rport_name.size(), rport_.data() + rport_.size(), e.port);
-        rport_length_ = static_cast<std::size_t>(end - rport_.data());
+        // Whole words, of which the last ones belong to what is written next.
         std::memcpy(received_.data(), received_name.data(), received_name.size());
         std::memcpy(rport_.data(), rport_name.data(), rport_name.size());
+        address_length_ = e.address.write(received_.data() + received_name.size());
+        port_length_ = core::write_port(rport_.data() + rport_name.size(), e.port);
     }
-    [[nodiscard]] std::string_view address() const noexcept { return received().substr(received_name.size()); }
-    [[nodiscard]] std::string_view port() const noexcept { return rport().substr(rport_name.size()); }
+    [[nodiscard]] std::string_view address() const noexcept { return {received_.data() + received_name.size(), address_length_}; }
+    [[nodiscard]] std::string_view port() const noexcept { return {rport_.data() + rport_name.size(), port_length_}; }
     // ";received=10.77.0.2"
-    [[nodiscard]] std::string_view received() const noexcept { return {received_.data(), received_length_}; }
+    [[nodiscard]] std::string_view received() const noexcept { return {received_.data(), received_name.size() + address_length_}; }
     // "rport=5060"
-    [[nodiscard]] std::string_view rport() const noexcept { return {rport_.data(), rport_length_}; }
+    [[nodiscard]] std::string_view rport() const noexcept { return {rport_.data(), rport_name.size() + port_length_}; }
     // Whether a sent-by host is `e`, the address shown. An IPv4 address has one spelling, an IPv6 address many.
-    [[nodiscard]] bool is(std::string_view host, const core::IpAddress& e) const noexcept {
-        return same_octets(host, address()) || (e.is_v6() && core::IpAddress::parse(host) == e);
+    [[nodiscard, gnu::always_inline]] bool is(std::string_view host, const core::IpAddress& e) const noexcept {
+        return same_octets(host, address()) || (e.is_v6() && is_v6(host, e));
     }
 
 private:
-    static constexpr std::string_view received_name = ";received=", rport_name = "rport=";
+    [[gnu::noinline]] static bool is_v6(std::string_view host, const core::IpAddress& e) noexcept {
+        return core::IpAddress::parse(host) == e;
+    }
 
-    std::array<char, received_name.size() + core::IpAddress::max_text> received_;
-    std::array<char, rport_name.size() + 5> rport_;
-    std::size_t received_length_, rport_length_;
+    // Each view has copy_slack octets behind it.
+    std::array<char, received_name.size() + core::IpAddress::max_text + copy_slack> received_;
+    std::array<char, rport_name.size() + 5 + copy_slack> rport_;
+    std::size_t address_length_, port_length_;
 };
 
 }  // namespace sipfront::sip

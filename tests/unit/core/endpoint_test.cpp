@@ -31,6 +31,14 @@ TEST(IpAddress, WritesEveryOctetAsItReadsIt) {
     }
 }
 
+TEST(Port, IsWrittenAsToStringWouldWriteIt) {
+    for (std::uint32_t port = 0; port < 65536; ++port) {
+        std::array<char, 5> text;
+        const auto n = write_port(text.data(), static_cast<std::uint16_t>(port));
+        ASSERT_EQ((std::string{text.data(), n}), std::to_string(port));
+    }
+}
+
 TEST(IpAddress, RefusesWhatIsNoDottedQuad) {
     for (const auto* text : {"",         ".",         "1",         "1.2.3",      "1.2.3.",      ".1.2.3",      "1..2.3",
                              "1.2.3.4.", "1.2.3.4.5", "256.1.1.1", "1.2.3.1000", "01.2.3.4",    "1.2.3.04",    "1.2.3.4 ",

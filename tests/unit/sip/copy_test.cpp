@@ -24,6 +24,17 @@ TEST(CopyOctets, CopiesAnyLengthAndNothingElse) {
     }
 }
 
+TEST(CopyBlocks, TouchesNoMoreThanItsSlack) {
+    for (std::size_t n = 1; n < 70; ++n) {
+        const auto text = counting(n);
+        std::vector<char> from(text.begin(), text.end());
+        from.resize(n + copy_slack);
+        std::vector<char> to(n + copy_slack, '#');
+        EXPECT_EQ(copy_blocks(to.data(), from.data(), n), to.data() + n);
+        EXPECT_EQ((std::string_view{to.data(), n}), text);
+    }
+}
+
 TEST(SameOctets, TellsAnyDifferenceAtAnyLength) {
     for (std::size_t n = 0; n < 80; ++n) {
         const auto text = counting(n);
