@@ -12,40 +12,26 @@ namespace {
 
 bool contains(std::span<const core::DestinationId> ids, core::DestinationId id) noexcept { return std::ranges::find(ids, id) != ids.end(); }
 
-// How much of one resource is in use; the smaller one has more to give.
-struct Burden {
-    ResourceLoad::Reading reading;
-    LbAlgorithm algorithm = LbAlgorithm::relative;
+// Which of two loads of one resource is the heavier: `greater` is `a`, which then has less to give.
+std::strong_ordering compare(const ResourceLoad::Reading& a, const ResourceLoad::Reading& b, LbAlgorithm algorithm) noexcept {
+    const std::uint64_t load_a = a.load, load_b = b.load;
+    // load/capacity against load/capacity; both halves fit 32 bits, so the products are exact.
+    if (algorithm == LbAlgorithm::relative) return load_a * b.capacity <=> load_b * a.capacity;
+    // The fewest free units is the highest burden; nobody who is asked here has more load than capacity.
+    return b.capacity - load_b <=> a.capacity - load_a;
+}
 
-    friend std::strong_ordering operator<=>(const Burden& a, const Burden& b) noexcept {
-        const std::uint64_t load_a = a.reading.load;
-        const std::uint64_t load_b = b.reading.load;
-        // load/capacity against load/capacity; both halves fit 32 bits, so the products are exact.
-        if (a.algorithm == LbAlgorithm::relative) return load_a * b.reading.capacity <=> load_b * a.reading.capacity;
-        // The fewest free units is the highest burden; nobody who is asked here has more load than capacity.
-        return b.reading.capacity - load_b <=> a.reading.capacity - load_a;
-    }
-};
-
-struct Measured {
-    bool full = false;
-    Burden worst;
-    std::uint64_t last_pick = 0;
-};
-
-Measured measure(const DestinationLoad& load, const CallRequest& request) noexcept {
-    const auto first = request.need.first();
-    Measured m{false, {load[first].read(), request.algorithm}, load[first].last_pick()};
-    m.full = m.worst.reading.full();
+// The scarcest of the resources that a call needs; full when one of them is.
+ResourceLoad::Reading burden_of(const DestinationLoad& load, const CallRequest& request) noexcept {
+    auto worst = load[request.need.first()].read();
     if (request.need.is_one()) [[likely]]
-        return m;
+        return worst;
     request.need.all([&](ResourceId r) {
-        const Burden b{load[r].read(), request.algorithm};
-        m.full = m.full || b.reading.full();
-        if (!m.full && b > m.worst) m.worst = b;
-        return !m.full;
+        const auto reading = load[r].read();
+        if (reading.full() || (!worst.full() && compare(reading, worst, request.algorithm) > 0)) worst = reading;
+        return !worst.full();
     });
-    return m;
+    return worst;
 }
 
 struct Scan {
@@ -56,23 +42,27 @@ struct Scan {
 
 Scan scan(std::span<const CallCandidate> hosts, const CallRequest& request) noexcept {
     Scan s;
-    Measured best;
+    ResourceLoad::Reading least;
+    std::uint64_t pick_of_best = 0;
+    const auto first = request.need.first();
+    const auto draw = [&](const CallCandidate& c) { return mix(request.hash ^ mix(core::raw(c.id))); };
     for (const auto& host : hosts) {
-        if (!host.active || contains(request.tried, host.id)) continue;
-        const auto m = measure(*host.load, request);
-        s.latest_pick = std::max(s.latest_pick, m.last_pick);
-        if (host.full || m.full) {
+        if (!host.active || (!request.tried.empty() && contains(request.tried, host.id))) continue;
+        const auto burden = burden_of(*host.load, request);
+        const auto last_pick = (*host.load)[first].last_pick();
+        s.latest_pick = std::max(s.latest_pick, last_pick);
+        if (host.full || burden.full()) {
             s.saw_full = true;
             continue;
         }
         if (s.best != nullptr) {
-            const auto order = m.worst <=> best.worst;
-            if (order > 0 || (order == 0 && m.last_pick > best.last_pick)) continue;
-            const auto draw = [&](const CallCandidate& c) { return mix(request.hash ^ mix(core::raw(c.id))); };
-            if (order == 0 && m.last_pick == best.last_pick && draw(host) > draw(*s.best)) continue;
+            const auto order = compare(burden, least, request.algorithm);
+            if (order > 0) continue;
+            if (order == 0 && last_pick >= pick_of_best && (last_pick > pick_of_best || draw(host) > draw(*s.best))) continue;
         }
         s.best = &host;
-        best = m;
+        least = burden;
+        pick_of_best = last_pick;
     }
     return s;
 }

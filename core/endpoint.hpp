@@ -74,10 +74,11 @@ public:
     [[nodiscard]] std::string to_string() const;
 
     friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
-    // In two words; the octets behind an IPv4 address are zero.
+    // In two words and without a branch; the octets behind an IPv4 address are zero.
     friend constexpr bool operator==(const IpAddress& a, const IpAddress& b) noexcept {
         using Words = std::array<std::uint64_t, 2>;
-        return a.family_ == b.family_ && std::bit_cast<Words>(a.bytes_) == std::bit_cast<Words>(b.bytes_);
+        const auto x = std::bit_cast<Words>(a.bytes_), y = std::bit_cast<Words>(b.bytes_);
+        return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | static_cast<std::uint64_t>(static_cast<int>(a.family_) ^ static_cast<int>(b.family_))) == 0;
     }
 
 private:

@@ -249,13 +249,15 @@ private:
 
     // --- proxy_request.cpp
     void on_malformed(const Message& m, ParseError error, const core::Flow& in);
+    void handle_request(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now);
     void on_request(Request& r);
     void on_retransmission(Request& r, Transaction& t);
     void on_repetition(Request& r, const Linger& l);
     void on_ack(Request& r);
     void forward_ack(Request& r);
     bool validate(Request& r);
-    bool preprocess_target(Request& r);
+    bool preprocess_target(Request& r) { return (!r.routes.strict_upstream && r.uri.params.empty()) || preprocess_odd_target(r); }
+    bool preprocess_odd_target(Request& r);
     void on_initial(Request& r);
     void on_in_dialog(Request& r);
     void answer_options(Request& r);
@@ -273,10 +275,16 @@ private:
     bool route_to_holder(const Request& r, NextHop& hop);
     [[nodiscard]] bool wants_path(const Request& r) const noexcept;
     void route_balanced(const Request& r, Transaction::Route how, NextHop& hop);
-    void settle_security(const Request& r, NextHop& hop);
+    void settle_security(const Request& r, NextHop& hop) {
+        const bool by_route = hop.follow_next_route && is_sips(r.routes.next_uri);
+        hop.secure = false;
+        if (by_route || (hop.uri.empty() ? r.uri.scheme == Scheme::sips : is_sips(hop.uri))) [[unlikely]]
+            require_security(hop);
+    }
+    void require_security(NextHop& hop);
     static void refuse(NextHop& hop, int code, std::string_view reason, LocalReply why) noexcept;
-    // Fills hop.out for a target address; refuses when no listener fits or the target is ourselves.
-    void aim(NextHop& hop, const Target& target, const core::Flow& in, const Socket* from) noexcept;
+    // Fills hop.out for a target address; refuses when no listener fits or the target is ourselves. `foreign`: it is known that it is not.
+    void aim(NextHop& hop, const Target& target, const core::Flow& in, const Socket* from, bool foreign = false) noexcept;
     static std::optional<Target> numeric_target(const Uri& uri) noexcept;
 
     // --- proxy_name.cpp
@@ -365,7 +373,8 @@ private:
     void attempt_failed(Transaction& t, bool timeout, core::Tick now);
 
     // --- proxy_dialog.cpp
-    DialogHandle open_dialog(const Request& r, const NextHop& hop);
+    // hop.dialog; nullptr: no room.
+    Dialog* open_dialog(const Request& r, NextHop& hop);
     [[nodiscard]] bool is_symmetric(const Request& r, const NextHop& hop, std::string_view contact) const noexcept;
     void note_in_dialog(Request& r, Dialog& d);
     void confirm_dialog(Transaction& t, const Message& m, core::Tick now);

@@ -5,8 +5,20 @@
 #include "sip/text_builder.hpp"
 
 namespace sipfront::sip {
+namespace {
 
-DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
+// Whether a URI that has a user part, and is one at all, has this host; false also where that is not seen at a glance.
+bool shows_host(std::string_view uri, std::string_view host) noexcept {
+    const auto at = uri.find('@');  // the first one ends the user part
+    if (at == std::string_view::npos) return false;
+    const auto rest = uri.substr(at + 1);
+    if (rest.size() < host.size() || !same_octets(rest.substr(0, host.size()), host)) return false;
+    return rest.size() == host.size() || !grammar::is(rest[host.size()], grammar::hostname);
+}
+
+}  // namespace
+
+Dialog* Proxy::open_dialog(const Request& r, NextHop& hop) {
     const auto& m = r.m;
     DialogTexts texts{};
     texts[index_of(DialogText::call_id)] = m.call_id();
@@ -23,9 +35,9 @@ DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
         texts[index_of(DialogText::from_uri)] = m.at(m.from().uri);
         texts[index_of(DialogText::to_uri)] = m.at(m.to().uri);
     }
-    const auto handle = dialogs_.create(r.lead.dialog_key, r.call_id_hash, texts);
-    auto* d = dialogs_.get(handle);
-    if (d == nullptr) return {};
+    hop.dialog = dialogs_.create(r.lead.dialog_key, r.call_id_hash, texts);
+    auto* d = dialogs_.get(hop.dialog);
+    if (d == nullptr) return nullptr;
     d->started = r.now;
     d->destination = hop.destination;
     d->caller_in_cluster = hop.caller_in_cluster;
@@ -35,7 +47,7 @@ DialogHandle Proxy::open_dialog(const Request& r, const NextHop& hop) {
     d->symmetric = is_symmetric(r, hop, texts[index_of(DialogText::caller_contact)]);
     ++early_dialogs_;
     count(ProxyEvent::dialog_created);
-    return handle;
+    return d;
 }
 
 // Whether in-dialog requests reach the client where its packets come from, whatever its Contact says. `contact`: the sender's.
@@ -48,6 +60,7 @@ bool Proxy::is_symmetric(const Request& r, const NextHop& hop, std::string_view 
     // A client whose Via or Contact does not show the address its packets come from sits behind a NAT. A carrier does not: its
     // private addresses are those of the interconnection.
     const auto hides = [&] {
+        if (shows_host(contact, r.client.address())) return false;
         const auto uri = parse_uri(contact);
         if (!uri || r.client.is(uri->host, r.in.remote.address)) return false;
         const auto address = uri->address();

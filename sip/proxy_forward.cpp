@@ -6,6 +6,7 @@
 
 #include "core/hash.hpp"
 #include "sip/message_copy.hpp"
+#include "sip/octet_class.hpp"
 #include "sip/proxy.hpp"
 #include "sip/text_builder.hpp"
 
@@ -14,7 +15,15 @@ namespace {
 
 // ftag goes into a URI parameter: only what may stand there unescaped.
 bool is_plain(std::string_view tag) noexcept {
-    return !tag.empty() && tag.size() <= Socket::longest_ftag && grammar::all(tag, grammar::unescaped);
+    if (tag.empty() || tag.size() > Socket::longest_ftag) return false;
+    // Most have no other octets than a host name may have, and those may all stand there.
+    constexpr std::size_t block = Sse::step, all = (1U << block) - 1;
+    if (tag.size() >= block) {
+        auto named = Sse::octets_of<grammar::hostname>(tag.data() + tag.size() - block);
+        for (std::size_t at = 0; at + block < tag.size(); at += block) named &= Sse::octets_of<grammar::hostname>(tag.data() + at);
+        if (named == all) return true;
+    }
+    return grammar::all(tag, grammar::unescaped);
 }
 
 constexpr std::size_t longest_branch = std::tuple_size_v<decltype(BranchText::chars)> + 2;

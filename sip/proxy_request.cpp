@@ -105,10 +105,11 @@ void Proxy::publish_gauges() noexcept {
 
 void Proxy::handle(const Message& m, ParseError error, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now) {
     scratch_.clear();
-    if (error != ParseError::none) return on_malformed(m, error, in);
-    if (!m.is_request()) return on_response(m, in, call_id_hash, lead, now);
-    Request r{m, in, now, call_id_hash, identity(m, call_id_hash), lead};
-    on_request(r);
+    if (error != ParseError::none) [[unlikely]]
+        return on_malformed(m, error, in);
+    // Each in a frame of its own: a response needs none of a request's.
+    if (m.is_request()) return handle_request(m, in, call_id_hash, lead, now);
+    on_response(m, in, call_id_hash, lead, now);
 }
 
 void Proxy::on_malformed(const Message& m, ParseError error, const core::Flow& in) {
@@ -138,6 +139,11 @@ void Proxy::on_malformed(const Message& m, ParseError error, const core::Flow& i
     } else {
         on_in_dialog(r);
     }
+}
+
+void Proxy::handle_request(const Message& m, const core::Flow& in, std::uint64_t call_id_hash, const Lead& lead, core::Tick now) {
+    Request r{m, in, now, call_id_hash, identity(m, call_id_hash), lead};
+    on_request(r);
 }
 
 void Proxy::on_retransmission(Request& r, Transaction& t) {
@@ -187,7 +193,7 @@ void Proxy::on_repetition(Request& r, const Linger& l) {
 
 // §16.4: what a strict router before us did is undone, and a maddr that names the socket the request came to is taken off with port
 // and transport, as if they had not been there. False: there is no target.
-bool Proxy::preprocess_target(Request& r) {
+bool Proxy::preprocess_odd_target(Request& r) {
     if (r.routes.strict_upstream) {
         r.target = r.routes.target_uri;
         const auto target = parse_uri(r.target);
@@ -260,8 +266,7 @@ bool Proxy::validate(Request& r) {
 
 void Proxy::on_initial(Request& r) {
     const auto& m = r.m;
-    const bool for_us = r.routes.next.empty() && sockets_.named_by(r.uri) != nullptr;
-    if (m.method() == Method::options && for_us) return answer_options(r);
+    if (m.method() == Method::options && r.routes.next.empty() && sockets_.named_by(r.uri) != nullptr) return answer_options(r);
     NextHop hop;
     if (r.in.zone == core::Zone::cluster) {
         if (!route_to_holder(r, hop)) route_from_cluster(r, hop);
@@ -318,9 +323,9 @@ void Proxy::start(Request& r, NextHop& hop) {
         return turn_down(r, nullptr, 503, "Service Unavailable", LocalReply::overloaded, retry_after(r.call_id_hash));
     }
     const bool initial = m.to_tag().empty();
+    auto* d = dialogs_.get(hop.dialog);
     if (initial && m.method() == Method::invite) {
-        hop.dialog = open_dialog(r, hop);
-        auto* d = dialogs_.get(hop.dialog);
+        d = open_dialog(r, hop);
         if (d == nullptr) {
             count(ProxyEvent::dialog_table_full);
             if (balanced) router_.release(hop.destination);
@@ -338,7 +343,6 @@ void Proxy::start(Request& r, NextHop& hop) {
     // stands already.
     hop.record_route = (initial && forms_dialog(m.method())) || (m.method() == Method::notify && !hop.dialog);
     if (hop.record_route && !hop.symmetric) {
-        const auto* d = dialogs_.get(hop.dialog);
         hop.symmetric = d != nullptr ? d->symmetric : is_symmetric(r, hop, first_contact(m));
     }
     hop.path = hop.route == Transaction::Route::dispatched && m.method() == Method::register_ && wants_path(r);
@@ -350,7 +354,7 @@ void Proxy::start(Request& r, NextHop& hop) {
     t->record_routed = hop.record_route;
     t->path = hop.path;
     t->dialog = hop.dialog;
-    if (const auto* d = dialogs_.get(hop.dialog); d != nullptr && m.method() == Method::bye) t->dialog_key = d->key;
+    if (d != nullptr && m.method() == Method::bye) t->dialog_key = d->key;
     t->call_id_hash = r.call_id_hash;
     t->cseq = m.cseq().number;
     if (!waited) t->started = r.now;
@@ -373,8 +377,7 @@ void Proxy::start(Request& r, NextHop& hop) {
         reply(m, r.in, r.client, 100, "Trying", LocalReply::trying);
     }
     start_client(*t, r.now);
-    if (observer_ != nullptr && initial && t->is_invite())
-        if (auto* d = dialogs_.get(t->dialog)) tell_born(r, hop, *d, *t);
+    if (observer_ != nullptr && initial && t->is_invite()) tell_born(r, hop, *d, *t);
     transactions_.begin(*t, r.now + t1_);
 }
 

@@ -25,56 +25,54 @@ void Proxy::refuse(NextHop& hop, int code, std::string_view reason, LocalReply w
 
 std::optional<Target> Proxy::numeric_target(const Uri& uri) noexcept {
     if (uri.scheme != Scheme::sip && uri.scheme != Scheme::sips) return std::nullopt;
+    auto transport = uri.scheme == Scheme::sips ? core::Transport::tls : core::Transport::udp;
     auto host = uri.address();
-    if (const auto maddr = uri.param("maddr")) host = core::IpAddress::parse(*maddr);
+    if (!uri.params.empty()) {
+        if (const auto maddr = uri.param("maddr")) host = core::IpAddress::parse(*maddr);
+        const auto spoken = uri.transport();
+        if (!spoken && uri.param("transport")) return std::nullopt;
+        transport = spoken.value_or(transport);
+    }
     if (!host || host->is_multicast()) return std::nullopt;
-    const auto named = uri.param("transport");
-    const auto transport = uri.transport();
-    if (named && !transport) return std::nullopt;
-    Target t;
-    t.transport = transport.value_or(uri.scheme == Scheme::sips ? core::Transport::tls : core::Transport::udp);
-    t.remote = {*host, uri.port != 0 ? uri.port : core::default_port(t.transport)};
-    return t;
+    return Target{.destination = core::no_destination,
+                  .remote = {*host, uri.port != 0 ? uri.port : core::default_port(transport)},
+                  .transport = transport};
 }
 
-void Proxy::aim(NextHop& hop, const Target& target, const core::Flow& in, const Socket* from) noexcept {
-    if (sockets_.at(target.remote, target.transport) != nullptr)
+void Proxy::aim(NextHop& hop, const Target& target, const core::Flow& in, const Socket* from, bool foreign) noexcept {
+    if (!foreign && sockets_.at(target.remote, target.transport) != nullptr)
         return refuse(hop, 482, "Loop Detected (target is this proxy)", LocalReply::self_loop);
-    const auto fits = [&](const Socket* s) {
+    // The socket the route names, else the one the request came to, else the virtual IP, else any that fits.
+    const auto fits = [&target](const Socket* s) {
         return s != nullptr && s->listener.transport == target.transport &&
                s->listener.local.address.family() == target.remote.address.family();
     };
-    // The socket the route names, else the one the request came to, else the virtual IP, else any that fits.
-    const Socket* best = fits(from) ? from : nullptr;
-    if (best == nullptr) {
-        const auto* arrived = sockets_.of(in);
-        if (fits(arrived)) best = arrived;
-    }
-    for (const bool virtual_ip : {true, false}) {
-        if (best != nullptr) break;
-        for (const auto& s : sockets_.all())
-            if (best == nullptr && s.listener.virtual_ip == virtual_ip && fits(&s)) best = &s;
-    }
-    if (best == nullptr) {
-        drop(ProxyDrop::no_listener);
-        return refuse(hop, 503, "Service Unavailable (no socket for this transport)", LocalReply::unresolvable);
+    const auto* best = from;
+    if (!fits(best)) best = sockets_.of(in);
+    if (!fits(best)) [[unlikely]] {
+        best = nullptr;
+        for (const bool virtual_ip : {true, false})
+            for (const auto& s : sockets_.all())
+                if (best == nullptr && s.listener.virtual_ip == virtual_ip && fits(&s)) best = &s;
+        if (best == nullptr) {
+            drop(ProxyDrop::no_listener);
+            return refuse(hop, 503, "Service Unavailable (no socket for this transport)", LocalReply::unresolvable);
+        }
     }
     hop.socket = best;
-    hop.out = {};
     hop.out.local = best->listener.local;
     hop.out.remote = target.remote;
     hop.out.listener = best->listener.id;
     hop.out.transport = target.transport;
     hop.out.zone = router_.zone_of(target.remote);
+    hop.out.connection = core::no_connection;
 }
 
 // A sips URI is reached over TLS, whichever URI the next hop was found by (RFC 3261 §8.1.2, §16.6 step 7), or not at all: there is no
 // exception for the last hop (RFC 5630 §5.3).
-void Proxy::settle_security(const Request& r, NextHop& hop) {
-    const bool by_route = hop.follow_next_route && is_sips(r.routes.next_uri);
-    hop.secure = by_route || (hop.uri.empty() ? r.uri.scheme == Scheme::sips : is_sips(hop.uri));
-    if (!hop.secure || hop.code != 0 || hop.out.transport == core::Transport::tls) [[likely]]
-        return;
+void Proxy::require_security(NextHop& hop) {
+    hop.secure = true;
+    if (hop.code != 0 || hop.out.transport == core::Transport::tls) return;
     if (hop.route == Transaction::Route::balanced) router_.release(hop.destination);
     refuse(hop, 480, "Temporarily Unavailable", LocalReply::sips_not_allowed);
 }
@@ -113,32 +111,35 @@ void Proxy::route_by_cookie(const Request& r, const RouteCookie& c, NextHop& hop
 
 // From outside: the next hop is the cookie's host, or another address of the cluster; no foreign Route may remain.
 void Proxy::route_towards_host(const Request& r, const RouteCookie& c, NextHop& hop) {
-    const auto cluster_target = [&](const Uri& uri) -> std::optional<Target> {
-        auto t = numeric_target(uri);
-        if (t && t->remote != c.host && router_.zone_of(t->remote) != core::Zone::cluster) t.reset();
-        return t;
-    };
+    const auto in_cluster = [&](const Target& t) { return t.remote == c.host || router_.zone_of(t.remote) == core::Zone::cluster; };
     Target target{.destination = core::no_destination, .remote = c.host, .transport = c.host_transport};
-    const auto* d = dialogs_.get(hop.dialog);
-    if (!r.routes.next.empty()) {
+    bool foreign = false;
+    const auto contact = [&] {
+        const auto* d = dialogs_.get(hop.dialog);
+        return d == nullptr ? std::string_view{} : d->get(d->caller_in_cluster ? DialogText::caller_contact : DialogText::callee_contact);
+    };
+    if (!r.routes.next.empty()) [[unlikely]] {
         const auto uri = parse_uri(r.routes.next_uri);
-        const auto t = uri ? cluster_target(*uri) : std::nullopt;
-        if (!t) return refuse(hop, 403, "Forbidden (foreign Route)", LocalReply::forbidden_route);
+        const auto t = uri ? numeric_target(*uri) : std::nullopt;
+        if (!t || !in_cluster(*t)) return refuse(hop, 403, "Forbidden (foreign Route)", LocalReply::forbidden_route);
         target = *t;
         hop.follow_next_route = true;
-    } else if (sockets_.named_by(r.uri) != nullptr) {
-        // The client addresses us instead of the host: its Contact is known from the dialog, or the host sorts it out.
-        if (d != nullptr) hop.uri = d->get(d->caller_in_cluster ? DialogText::caller_contact : DialogText::callee_contact);
-    } else if (const auto t = cluster_target(r.uri)) {
-        target = *t;
-    } else if (r.uri.address() || r.uri.param("maddr")) {
-        const auto contact =
-            d != nullptr ? d->get(d->caller_in_cluster ? DialogText::caller_contact : DialogText::callee_contact) : std::string_view{};
-        if (contact.empty() || contact != r.m.request_uri())
-            return refuse(hop, 403, "Forbidden (Request-URI is not of this dialog)", LocalReply::forbidden_route);
+    } else {
+        const auto shown = numeric_target(r.uri);
+        if (sockets_.named_by(r.uri, shown ? &shown->remote : nullptr) != nullptr) {
+            // The client addresses us instead of the host: its Contact is known from the dialog, or the host sorts it out.
+            hop.uri = contact();
+        } else if (shown && in_cluster(*shown)) {
+            target.remote = shown->remote;
+            target.transport = shown->transport;
+            foreign = r.uri.params.empty();  // named_by() has looked at all sockets
+        } else if (r.uri.address() || r.uri.param("maddr")) {
+            if (const auto known = contact(); known.empty() || known != r.m.request_uri())
+                return refuse(hop, 403, "Forbidden (Request-URI is not of this dialog)", LocalReply::forbidden_route);
+        }
     }
     hop.destination = router_.find(target.remote, target.transport);
-    aim(hop, target, r.in, r.routes.towards);
+    aim(hop, target, r.in, r.routes.towards, foreign);
 }
 
 // From the cluster: a foreign Route is followed; else the client's Contact, or the flow it really comes from.

@@ -57,22 +57,15 @@ void read_own_route(const Message& m, const CallIdentity& call, const Sockets& s
     open_either_way(own.cookie, m, call, keys, found.cookie, found.from_caller);
 }
 
-void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own_cookie, const Sockets& sockets,
-                 const core::KeyRing& keys, RouteInfo& info) noexcept {
-    const auto* const first = m.first(HeaderId::route);
-    if (first == nullptr) return;
+void read_any_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own_cookie, const Sockets& sockets,
+                     const core::KeyRing& keys, RouteInfo& info) noexcept {
     // A strict router before us put the URI of our Record-Route into the Request-URI (§16.4).
     if (uri.param("sf") && uri.param("lr") && sockets.named_by(uri) != nullptr) {
         info.strict_upstream = true;
         info.towards = sockets.named_by(uri);
         take_cookie(info, m, call, uri.param("sf"), keys);
     } else if (own_cookie.socket != nullptr) {
-        info.own[info.own_count++] = {first, m.at(first->value)};
-        info.towards = own_cookie.socket;
-        info.cookie_present = true;
-        info.cookie = own_cookie.cookie ? &*own_cookie.cookie : nullptr;
-        info.from_caller = own_cookie.from_caller;
-        return;
+        return info.take(m, own_cookie);
     }
     RouteValue last;
     const bool ok = for_each_route(m, HeaderId::route, [&](const RouteValue& v) {
@@ -151,10 +144,8 @@ std::string_view first_contact(const Message& m) noexcept {
     return name_addr ? name_addr->uri : std::string_view{};
 }
 
-bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept {
+bool is_loop_by_any(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept {
     const auto* h = m.first(HeaderId::via);
-    // The sender's own Via, and no other: only one that has our form needs a look.
-    if (h->value == m.top_via().value && m.next(h) == nullptr && !read_branch(m.at(m.top_via().branch))) return false;
     for (; h != nullptr; h = m.next(h)) {
         auto rest = m.at(h->value);
         for (std::string_view one; next_value(rest, one);) {

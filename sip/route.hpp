@@ -35,6 +35,16 @@ struct RouteInfo {
     RouteInfo(const RouteInfo&) = delete;
     RouteInfo& operator=(const RouteInfo&) = delete;
 
+    // There is no other Route than this one.
+    void take(const Message& m, const OwnCookie& route) noexcept {
+        const auto* header = m.first(HeaderId::route);
+        own[own_count++] = {header, m.at(header->value)};
+        towards = route.socket;
+        cookie_present = true;
+        cookie = route.cookie ? &*route.cookie : nullptr;
+        from_caller = route.from_caller;
+    }
+
     std::array<OwnRoute, 2> own;  // two after a double Record-Route
     std::size_t own_count = 0;
     const Socket* towards = nullptr;      // the socket of the last own value: requests leave from there
@@ -57,8 +67,14 @@ struct RouteInfo {
 
 // Reads the Route set of a request into a fresh `info`, which stays where it is and refers to `own`. `uri` is its parsed
 // Request-URI, `call` its Call-ID, `own` what read_own_route() said.
-void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own, const Sockets& sockets,
-                 const core::KeyRing& keys, RouteInfo& info) noexcept;
+void read_any_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own, const Sockets& sockets,
+                     const core::KeyRing& keys, RouteInfo& info) noexcept;
+[[gnu::always_inline]] inline void read_routes(const Message& m, const CallIdentity& call, const Uri& uri, const OwnCookie& own,
+                                               const Sockets& sockets, const core::KeyRing& keys, RouteInfo& info) noexcept {
+    if (m.first(HeaderId::route) == nullptr) return;
+    if (own.socket == nullptr || !uri.params.empty()) return read_any_routes(m, call, uri, own, sockets, keys, info);
+    info.take(m, own);
+}
 
 // Whether a request of ours has a sips URI for its Request-URI or its topmost Route.
 bool leads_to_sips(const Message& m) noexcept;
@@ -73,7 +89,15 @@ core::Flow registered_flow(const Message& m, const Sockets& sockets, const core:
 std::string_view first_contact(const Message& m) noexcept;
 
 // Whether any Via below the top one is ours with the same loop part: the request came around unchanged (§16.3 step 4).
-bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept;
+bool is_loop_by_any(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept;
+[[gnu::always_inline]] inline bool is_loop(const Message& m, std::uint32_t loop, const Sockets& sockets) noexcept {
+    const auto& top = m.top_via();
+    const auto* h = m.first(HeaderId::via);
+    // The sender's own Via, and no other: only one that may have our form needs a look.
+    if (top.branch.len != branch_length && h->value == top.value && m.next(h) == nullptr) [[likely]]
+        return false;
+    return is_loop_by_any(m, loop, sockets);
+}
 
 // Whether anything stands below the top Via value.
 bool has_value_below_top(const Message& m) noexcept;

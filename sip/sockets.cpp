@@ -55,6 +55,19 @@ std::size_t find_either(std::string_view text, char a, char b) noexcept {
     return found == 0 ? text.size() : static_cast<std::size_t>(at - text.data()) + static_cast<std::size_t>(std::countr_zero(found));
 }
 
+// Whether one of two characters stands in a text, with the same before it.
+bool has_either(std::string_view text, char a, char b) noexcept {
+    const auto hits = [a, b](const char* p) {
+        const auto octets = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+        return _mm_or_si128(_mm_cmpeq_epi8(octets, _mm_set1_epi8(a)), _mm_cmpeq_epi8(octets, _mm_set1_epi8(b)));
+    };
+    constexpr std::size_t block = 16;
+    auto found = hits(text.data() + text.size() - block);  // of the end
+    if (text.size() < block) return _mm_movemask_epi8(found) >> (block - text.size()) != 0;
+    for (std::size_t at = 0; at + block < text.size(); at += block) found = _mm_or_si128(found, hits(text.data() + at));
+    return _mm_movemask_epi8(found) != 0;
+}
+
 }  // namespace
 
 Sockets::Sockets(std::span<const Listener> listeners) {
@@ -122,6 +135,14 @@ Sockets::OwnRoute Sockets::read_own_route(std::string_view value) const noexcept
         // The cookie, a from-tag if there is one, and the end. Whether the cookie's characters can be one's at all is for whoever
         // opens it to say.
         const auto text = value.substr(head.size());
+        constexpr auto usual = shortest_cookie;
+        if (text.size() > usual && text.back() == '>' && !has_either(text.substr(0, usual), ';', '>')) [[likely]] {
+            const OwnRoute own{&s, text.substr(0, usual)};
+            if (text.size() == usual + 1) return own;
+            const auto behind = text.substr(usual, text.size() - usual - 1);
+            const bool tagged = behind.size() >= ftag.size() && same_octets(behind.substr(0, ftag.size()), ftag);
+            if (tagged && !has_either(behind.substr(ftag.size()), ';', '>')) return own;
+        }
         const auto end = find_either(text, ';', '>');
         if (end == text.size()) return {};
         auto last = end;

@@ -72,6 +72,14 @@ public:
         std::string_view cookie;
     };
     [[nodiscard]] OwnRoute read_own_route(std::string_view value) const noexcept;
+    // As named_by(uri) where it has been found out what a URI without parameters shows; nullptr: no address.
+    [[nodiscard]] const Socket* named_by(const Uri& uri, const core::Endpoint* shown) const noexcept {
+        if (!uri.params.empty()) return named_by(uri);
+        if (shown == nullptr) return nullptr;
+        for (const auto& s : sockets_)
+            if (s.listener.local.port == shown->port && s.listener.local.address == shown->address) return &s;
+        return nullptr;
+    }
 
 private:
     // The sent-by as written; it has a port.

@@ -66,7 +66,6 @@ public:
     static constexpr std::size_t most_added = received_name.size() + core::IpAddress::max_text + rport_name.size() + 5;
 
     explicit Shown(const core::Endpoint& e) noexcept {
-        // Whole words, of which the last ones belong to what is written next.
         std::memcpy(received_.data(), received_name.data(), received_name.size());
         std::memcpy(rport_.data(), rport_name.data(), rport_name.size());
         address_length_ = e.address.write(received_.data() + received_name.size());

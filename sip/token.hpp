@@ -78,6 +78,7 @@ struct BranchBinding {
     std::uint64_t client = 0;
 };
 using BranchText = TokenText<40>;
+inline constexpr std::size_t branch_length = magic_cookie.size() + 32;
 
 // Fills `b.mac`.
 BranchText make_branch(Branch& b, const BranchBinding& binding, const core::KeyRing& keys) noexcept;
@@ -103,6 +104,8 @@ struct RouteCookie {
     core::ConnectionId connection = core::no_connection;
 };
 using CookieText = TokenText<96>;
+// Of datagrams over IPv4 on both sides.
+inline constexpr std::size_t shortest_cookie = 42;
 
 CookieText make_cookie(const RouteCookie& c, const CallIdentity& call, std::string_view caller_tag, const core::KeyRing& keys) noexcept;
 // False, and `found` is empty: malformed, unknown key, or the MAC does not fit this Call-ID and caller's tag. Written where it

@@ -18,7 +18,11 @@ protected:
     const Sockets sockets{listeners};
 
     [[nodiscard]] int named_by(std::string_view uri) const {
-        const auto* s = sockets.named_by(parse_uri(uri).value());
+        const auto parsed = parse_uri(uri).value();
+        const auto* s = sockets.named_by(parsed);
+        const auto address = parsed.address();
+        const core::Endpoint shown{address.value_or(core::IpAddress{}), parsed.port != 0 ? parsed.port : std::uint16_t{5060}};
+        EXPECT_EQ(sockets.named_by(parsed, address ? &shown : nullptr) == nullptr, s == nullptr) << uri;
         return s == nullptr ? -1 : core::raw(s->listener.id);
     }
 };
