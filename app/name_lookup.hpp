@@ -15,7 +15,7 @@ namespace sipfront::app {
 class NameLookup final : public sip::NameService {
 public:
     // `names` and `switchboard` outlive it.
-    NameLookup(core::WorkerId self, core::Published<core::NameTable>& names, const core::SipKey& key, Switchboard& switchboard) noexcept
+    NameLookup(core::WorkerId self, core::Published<core::NameTable>& names, const core::SecretKey& key, Switchboard& switchboard) noexcept
         : self_{self}, names_{names}, key_{key}, switchboard_{switchboard} {}
 
     // Once a poll; true when there is another table than before.
@@ -54,7 +54,7 @@ private:
 
     core::WorkerId self_;
     core::Published<core::NameTable>& names_;
-    core::SipKey key_;
+    core::HashKey key_;
     Switchboard& switchboard_;
     const core::NameTable* table_ = nullptr;
     core::Tick now_{};

@@ -55,11 +55,7 @@ core::Result<core::KeyRing> load_keys(const app::Config& config) {
 }
 
 // The same on both nodes of a pair, so that registrations keep their hosts after a takeover, and dialogs their ids.
-core::SipKey key_for(const core::KeyRing& keys, std::string_view use) {
-    const auto& key = keys.keys().front().mac;
-    const std::string text{use};
-    return {core::siphash24(key, text + " 0"), core::siphash24(key, text + " 1")};
-}
+core::SecretKey key_for(const core::KeyRing& keys, std::string_view use) { return core::derive(keys.keys().front().secret, use); }
 
 // What one worker's thread and the others look at.
 struct WorkerSeat {
@@ -82,7 +78,7 @@ public:
                   .keys = keys_,
                   .steering = core::Steering{keys_.signing().digest, workers_},
                   .table_key = core::random_key(),
-                  .sticky_key = key_for(keys_, "sticky registrations"),
+                  .sticky_key = key_for(keys_, "registrations"),
                   .dialog_key = key_for(keys_, "dialogs"),
                   .rate_table = config_.balancer.guard.rate_table,
                   .snapshots = snapshots_,
@@ -106,7 +102,7 @@ public:
         if (!dns) return dns.error();
         kni::Resolver resolver{{.config = config_.resolver,
                                 .families = families(),
-                                .key = shared_.name_key,
+                                .key = core::HashKey{shared_.name_key},
                                 .dns = **dns,
                                 .names = names_,
                                 .stats = resolver_stats_,
@@ -324,6 +320,7 @@ int start(const app::Config& config, const Invocation& invocation) {
         status = ha::check_place(config.database);
     }
     if (status) {
+        if (!core::has_aes) core::log().warn("this CPU has no AES instructions or no AVX: a call costs more than twice as much");
         auto keys = load_keys(config);
         status = keys ? std::make_unique<Daemon>(config, invocation, std::move(*keys))->run() : core::Status{keys.error()};
     }

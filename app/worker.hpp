@@ -34,13 +34,13 @@ struct WorkerShared {
     const sip::ProxyConfig& proxy;
     const core::KeyRing& keys;
     core::Steering steering;
-    core::SipKey table_key;   // of this process
-    core::SipKey sticky_key;  // of both nodes: where registrations stick
-    core::SipKey dialog_key;  // of both nodes: ids of dialogs
+    core::SecretKey table_key;   // of this process
+    core::SecretKey sticky_key;  // of both nodes: where registrations stick
+    core::SecretKey dialog_key;  // of both nodes: ids of dialogs
     std::uint32_t rate_table = 65'536;
     core::Published<balancer::Snapshot>& snapshots;
     core::Published<core::NameTable>& names;
-    core::SipKey name_key;  // of this process: what the table of names is searched by
+    core::SecretKey name_key;  // of this process: what the table of names is searched by
     Switchboard& switchboard;
     std::vector<sip::DialogObserver*> observers;  // by worker; empty: nobody keeps dialogs
 };
@@ -72,7 +72,8 @@ public:
                   .call_id_key = shared.steering.key(),
                   .start = start}},
           admission_{self, shared.table_key.k1 + core::raw(self), shared_.steering, shared.switchboard, stats.overload, proxy_, start},
-          errors_{self, shared_.steering, shared.switchboard, stats.counts, io, proxy_, selector_, prober_} {
+          errors_{self, shared_.steering, shared.switchboard, stats.counts, io, proxy_, selector_, prober_},
+          probe_key_{core::derive(shared.table_key, "own Call-IDs")} {
         outbox_.on_exhausted(
             [](void* io_object, core::Outbox& out) {
                 static_cast<Io*>(io_object)->transmit(out);
@@ -382,9 +383,7 @@ private:
     // A Call-ID that steers to this worker, so that the answer comes here.
     std::string_view own_call_id(std::array<char, 64>& text) {
         for (;;) {
-            const auto nonce = core::siphash13(shared_.table_key, {reinterpret_cast<const char*>(&probe_number_), sizeof probe_number_}) ^
-                               core::raw(self_);
-            ++probe_number_;
+            const auto nonce = core::digest(probe_key_, {}, probe_number_++) ^ core::raw(self_);
             auto* end = std::to_chars(text.data(), text.data() + 20, nonce, 16).ptr;
             constexpr std::string_view suffix = "@probe.sipfront";
             end = std::copy(suffix.begin(), suffix.end(), end);
@@ -423,6 +422,7 @@ private:
     Admission admission_;
     SendingErrors<Io> errors_;
     core::Tick now_{};
+    core::HashKey probe_key_;  // of our own Call-IDs
     std::uint64_t probe_number_ = 0;
     std::array<core::Inbound, burst> batch_;
     std::array<Steered, burst> own_;

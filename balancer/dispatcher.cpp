@@ -12,24 +12,25 @@ namespace {
 // Feeds octets one by one to a hash, in pieces.
 class OctetHash {
 public:
-    explicit OctetHash(const core::SipKey& key) noexcept : hasher_{key} {}
+    explicit OctetHash(const core::HashKey& key) noexcept : key_{key} {}
     void add(char c) noexcept {
         if (used_ == piece_.size()) flush();
         piece_[used_++] = c;
     }
     std::uint64_t finish() noexcept {
         flush();
-        return hasher_.finish();
+        return hash_;
     }
 
 private:
     void flush() noexcept {
-        hasher_.update({piece_.data(), used_});
+        hash_ = core::digest(key_, {piece_.data(), used_}, hash_);
         used_ = 0;
     }
-    core::SipHasher13 hasher_;
+    const core::HashKey& key_;
     std::array<char, 64> piece_{};
     std::size_t used_ = 0;
+    std::uint64_t hash_ = 0;
 };
 
 constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
@@ -86,9 +87,9 @@ Choice choose_by_weight(std::span<const DispatchCandidate> set, const DispatchRe
     return {full ? sip::Answer::full : sip::Answer::unavailable, core::no_destination};
 }
 
-std::uint64_t hash_aor(const core::SipKey& key, std::string_view uri) noexcept {
+std::uint64_t hash_aor(const core::HashKey& key, std::string_view uri) noexcept {
     const auto parsed = sip::parse_uri(uri);
-    if (!parsed) return core::siphash13(key, uri);
+    if (!parsed) return core::digest(key, uri);
     OctetHash hash{key};
     add_user(hash, parsed->user);
     hash.add('@');
@@ -96,22 +97,22 @@ std::uint64_t hash_aor(const core::SipKey& key, std::string_view uri) noexcept {
     return hash.finish();
 }
 
-std::uint64_t hash_user(const core::SipKey& key, std::string_view uri) noexcept {
+std::uint64_t hash_user(const core::HashKey& key, std::string_view uri) noexcept {
     const auto parsed = sip::parse_uri(uri);
-    if (!parsed || parsed->user.empty()) return core::siphash13(key, uri);
+    if (!parsed || parsed->user.empty()) return core::digest(key, uri);
     OctetHash hash{key};
     add_user(hash, parsed->user);
     return hash.finish();
 }
 
-std::uint64_t dispatch_key(const core::SipKey& key, DsAlgorithm algorithm, const sip::Message& request) noexcept {
+std::uint64_t dispatch_key(const core::HashKey& key, DsAlgorithm algorithm, const sip::Message& request) noexcept {
     switch (algorithm) {
         case DsAlgorithm::aor:
             return hash_aor(key, request.at(request.to().uri));
         case DsAlgorithm::request_user:
             return hash_user(key, request.request_uri());
         case DsAlgorithm::call_id:
-            return core::siphash13(key, request.call_id());
+            return core::digest(key, request.call_id());
         case DsAlgorithm::round_robin:
             break;
     }

@@ -53,10 +53,10 @@ Choice choose_by_weight(std::span<const DispatchCandidate> set, const DispatchRe
 
 // The AoR of a URI text as a hash (RFC 3261 §10.3 step 5): user without escapes and parameters, '@', host in lower case; scheme, port and
 // parameters do not count. A text that is no URI is hashed as it is.
-std::uint64_t hash_aor(const core::SipKey& key, std::string_view uri) noexcept;
+std::uint64_t hash_aor(const core::HashKey& key, std::string_view uri) noexcept;
 // The user part only; of a URI without one, the whole text.
-std::uint64_t hash_user(const core::SipKey& key, std::string_view uri) noexcept;
+std::uint64_t hash_user(const core::HashKey& key, std::string_view uri) noexcept;
 // What `algorithm` sticks to in this request: aor the To URI, request_user the Request-URI's user, call_id the Call-ID.
-std::uint64_t dispatch_key(const core::SipKey& key, DsAlgorithm algorithm, const sip::Message& request) noexcept;
+std::uint64_t dispatch_key(const core::HashKey& key, DsAlgorithm algorithm, const sip::Message& request) noexcept;
 
 }  // namespace sipfront::balancer

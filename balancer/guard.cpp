@@ -9,12 +9,10 @@ namespace {
 
 constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
-std::uint64_t hash_source(const core::SipKey& key, const core::IpAddress& source) noexcept {
+std::uint64_t hash_source(const core::HashKey& key, const core::IpAddress& source) noexcept {
     // An IPv6 host owns its whole /64 and may send from any address of it.
     const auto octets = source.bytes().first(source.is_v4() ? 4 : 8);
-    std::array<char, 8> text{};
-    std::ranges::transform(octets, text.begin(), [](std::uint8_t o) { return static_cast<char>(o); });
-    return core::siphash13(key, {text.data(), octets.size()}) | 1;
+    return core::digest(key, {reinterpret_cast<const char*>(octets.data()), octets.size()}) | 1;
 }
 
 }  // namespace
@@ -66,7 +64,7 @@ bool GuardPolicy::is_scanner(std::string_view user_agent) const noexcept {
     return false;
 }
 
-SourceLimiter::SourceLimiter(std::uint32_t sources, const core::SipKey& key)
+SourceLimiter::SourceLimiter(std::uint32_t sources, const core::SecretKey& key)
     : key_{key}, sets_(std::bit_ceil(std::max<std::size_t>(sources, ways)) / ways) {}
 
 bool SourceLimiter::admit(const GuardPolicy& policy, const core::IpAddress& source, core::Tick now) noexcept {

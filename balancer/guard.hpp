@@ -48,7 +48,7 @@ private:
 class SourceLimiter {
 public:
     // Room for `sources`, rounded up to a power of two. `key` keeps outsiders from aiming at a set.
-    SourceLimiter(std::uint32_t sources, const core::SipKey& key);
+    SourceLimiter(std::uint32_t sources, const core::SecretKey& key);
 
     // Whether one more message of `source` keeps within its rate; a refused one costs nothing.
     bool admit(const GuardPolicy& policy, const core::IpAddress& source, core::Tick now) noexcept;
@@ -65,14 +65,14 @@ private:
     };
     static_assert(sizeof(Set) == 64);
 
-    core::SipKey key_;
+    core::HashKey key_;
     std::vector<Set> sets_;
 };
 
 // One worker's; no allocation after construction.
 class Guard {
 public:
-    Guard(std::uint32_t sources, const core::SipKey& key) : limiter_{sources, key} {}
+    Guard(std::uint32_t sources, const core::SecretKey& key) : limiter_{sources, key} {}
 
     // Needs nothing but the packet's source: ask before parsing. Only outside sources have a rate.
     GuardVerdict check_source(const GuardPolicy& policy, const core::IpAddress& source, core::Zone zone, core::Tick now) noexcept;

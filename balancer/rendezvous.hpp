@@ -22,7 +22,7 @@ constexpr std::uint64_t mix(std::uint64_t x) noexcept {
 }
 
 // Of a host, from its canonical URI: the same on both nodes and after restarts.
-inline std::uint64_t rendezvous_seed(std::string_view uri) noexcept { return core::siphash13({}, uri); }
+inline std::uint64_t rendezvous_seed(std::string_view uri) noexcept { return core::digest(core::HashKey{}, uri); }
 
 // `key`: a uniform hash. Weight 0 scores below every other.
 inline double rendezvous_score(std::uint64_t key, std::uint64_t seed, std::uint32_t weight) noexcept {

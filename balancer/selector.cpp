@@ -7,7 +7,7 @@
 
 namespace sipfront::balancer {
 
-Selector::Selector(core::WorkerId self, core::Published<Snapshot>& published, const core::SipKey& sticky_key)
+Selector::Selector(core::WorkerId self, core::Published<Snapshot>& published, const core::SecretKey& sticky_key)
     : self_{self}, published_{published}, sticky_key_{sticky_key}, told_(max_destinations) {}
 
 bool Selector::refresh() noexcept {

@@ -40,7 +40,7 @@ public:
 
     // `sticky_key`: of the dispatcher's hashes. Give both nodes of a pair the same one, so that a takeover moves no registration;
     // keep it from outsiders, so that they cannot aim registrations at one host.
-    Selector(core::WorkerId self, core::Published<Snapshot>& published, const core::SipKey& sticky_key = {});
+    Selector(core::WorkerId self, core::Published<Snapshot>& published, const core::SecretKey& sticky_key = {});
     Selector(const Selector&) = delete;
     Selector& operator=(const Selector&) = delete;
 
@@ -111,7 +111,7 @@ private:
     core::WorkerId self_;
     core::Published<Snapshot>& published_;
     const Snapshot* snapshot_ = nullptr;
-    core::SipKey sticky_key_;
+    core::HashKey sticky_key_;
     RoundRobin turns_;
     std::array<HealthEvent, max_evidence> evidence_{};
     std::size_t evidence_count_ = 0;

@@ -1,21 +1,40 @@
 #include "core/hash.hpp"
 
+#include <cassert>
+#include <cstring>
+
 namespace sipfront::core {
 namespace {
 
-template <int CompressionRounds, int FinalRounds>
-std::uint64_t siphash(const SipKey& key, std::string_view text) noexcept {
-    detail::SipState<CompressionRounds, FinalRounds> state{key};
-    const char* p = text.data();
-    const char* const words_end = p + (text.size() & ~std::size_t{7});
-    for (; p != words_end; p += 8) state.compress(load_word(p));
-    const auto left = text.size() & 7;
-    return state.finish(text.size() > 8 ? load_tail(p + left, left) : load_partial(p, left), text.size());
+__m128i derive_block(const SecretKey& secret, std::string_view label) noexcept {
+    assert(!label.empty() && label.size() <= sizeof(__m128i));
+    auto block = _mm_setzero_si128();
+    std::memcpy(&block, label.data(), label.size());
+    return encrypt<AesShuffles>(AesKey{secret}, block);
 }
 
 }  // namespace
 
-std::uint64_t siphash24(const SipKey& key, std::string_view text) noexcept { return siphash<2, 4>(key, text); }
-std::uint64_t siphash13(const SipKey& key, std::string_view text) noexcept { return siphash<1, 3>(key, text); }
+SecretKey derive(const SecretKey& secret, std::string_view label) noexcept {
+    const auto block = derive_block(secret, label);
+    return {static_cast<std::uint64_t>(_mm_cvtsi128_si64(block)), static_cast<std::uint64_t>(_mm_extract_epi64(block, 1))};
+}
+
+HashKey::HashKey(const SecretKey& secret) noexcept
+    : mask{derive_block(secret, "mask")},
+      step{derive_block(secret, "step")},
+      inner{derive_block(secret, "inner 1"), derive_block(secret, "inner 2"), derive_block(secret, "inner 3")},
+      outer{derive(secret, "outer")} {}
+
+std::uint64_t digest(const HashKey& key, std::string_view text, std::uint64_t before) noexcept {
+    return with_aes(
+        [](auto aes, const HashKey* k, std::string_view t, std::uint64_t earlier) noexcept {
+            KeyedHash<decltype(aes)> h{*k};
+            h.words(t.size(), earlier);
+            h.text(t);
+            return h.digest();
+        },
+        &key, text, before);
+}
 
 }  // namespace sipfront::core

@@ -108,7 +108,7 @@ std::optional<Key> parse_key(const std::vector<std::string_view>& words, const R
     const auto state = parse_state(words[2]);
     if (!state) report(joined({"'", words[2], "' is not a key state; use sign, accept or retire"}));
     if (!id_good || !k0 || !k1 || !state) return std::nullopt;
-    return Key{static_cast<std::uint8_t>(id), {*k0, *k1}, *state, {}};
+    return Key{static_cast<std::uint8_t>(id), SecretKey{*k0, *k1}, *state};
 }
 
 Status check_private(const std::filesystem::path& path, int fd) {
@@ -122,21 +122,27 @@ Status check_private(const std::filesystem::path& path, int fd) {
 
 }  // namespace
 
-SipKey random_key() {
-    SipKey key;
+SecretKey random_key() {
+    SecretKey key;
     // Sixteen octets come whole or not at all; without randomness there is no safe way on.
     if (::getrandom(&key, sizeof key, 0) != static_cast<ssize_t>(sizeof key)) std::abort();
     return key;
 }
 
+Key::Key(std::uint8_t key_id, const SecretKey& key, KeyState key_state) noexcept
+    : id{key_id},
+      secret{key},
+      state{key_state},
+      digest{derive(key, "Call-ID digest")},
+      branch{derive(key, "branch")},
+      cookie{derive(key, "cookie")},
+      flow{derive(key, "flow token")},
+      tag{derive(key, "local tag")} {}
+
 void KeyRing::add(const Key& key) {
     index_[key.id] = static_cast<std::uint16_t>(keys_.size());
     if (key.state == KeyState::sign) signing_ = keys_.size();
     keys_.push_back(key);
-    auto& added = keys_.back();
-    added.digest = {siphash24(key.mac, "Call-ID digest 0"), siphash24(key.mac, "Call-ID digest 1")};
-    added.branch = {siphash24(key.mac, "branch 0"), siphash24(key.mac, "branch 1")};
-    added.cookie = {siphash24(key.mac, "cookie 0"), siphash24(key.mac, "cookie 1")};
 }
 
 Result<KeyRing> KeyRing::parse(std::string_view text, std::string_view name) {
@@ -199,7 +205,7 @@ Result<KeyRing> KeyRing::load(const std::filesystem::path& path) {
 
 KeyRing KeyRing::ephemeral() {
     KeyRing ring;
-    ring.add({0, random_key(), KeyState::sign, {}});
+    ring.add(Key{0, random_key(), KeyState::sign});
     return ring;
 }
 

@@ -20,20 +20,24 @@ enum class KeyState : std::uint8_t {
 };
 
 struct Key {
-    std::uint8_t id = 0;
-    SipKey mac;
-    KeyState state = KeyState::accept;
-    // Follow from `mac`, one for each purpose: what one of them signs is nothing under another.
-    SipKey digest;  // of Call-IDs, which tokens are bound to and steering goes by, and of Vias
-    SipKey branch;
-    SipKey cookie;
+    Key(std::uint8_t key_id, const SecretKey& key, KeyState key_state) noexcept;
+
+    std::uint8_t id;
+    SecretKey secret;
+    KeyState state;
+    // Follow from the secret, one for each purpose: what one of them makes is nothing under another.
+    HashKey digest;  // of Call-IDs, which tokens are bound to and steering goes by, and of Vias
+    HashKey branch;
+    HashKey cookie;
+    HashKey flow;
+    HashKey tag;  // of our replies
 };
 
 // A key from the kernel's random source, for tables and steering of this process.
-SipKey random_key();
+SecretKey random_key();
 
 // A value, immutable once made; any thread may read it. In the file each line is `id hex state`: id 0 to 255, 32 hexadecimal
-// digits (16 octets, as SipHash takes its key), and sign, accept or retire. '#' starts a comment.
+// digits (16 octets, the key of AES-128), and sign, accept or retire. '#' starts a comment.
 class KeyRing {
 public:
     // Refuses a file that anyone but its owner may read or write, or whose owner is neither us nor root.

@@ -42,12 +42,10 @@ std::optional<NameQuestion> NameQuestion::make(std::string_view host, std::uint1
     return q;
 }
 
-std::uint64_t NameQuestion::key(const SipKey& key) const noexcept {
-    SipHasher24 h{key};
-    h.update_u64((std::uint64_t{port_} << 8) | (std::uint64_t{raw(transport_)} << 1) | (transport_named_ ? 1 : 0));
-    h.update(host());
-    const auto digest = h.finish();
-    return digest == 0 ? 1 : digest;
+std::uint64_t NameQuestion::key(const HashKey& key) const noexcept {
+    const auto how = (std::uint64_t{port_} << 8) | (std::uint64_t{raw(transport_)} << 1) | (transport_named_ ? 1 : 0);
+    const auto found_by = digest(key, host(), how);
+    return found_by == 0 ? 1 : found_by;
 }
 
 const NameTarget* NameAnswer::target(std::uint64_t seed, std::size_t index) const noexcept {

@@ -35,7 +35,7 @@ public:
     [[nodiscard]] bool transport_named() const noexcept { return transport_named_; }
     [[nodiscard]] Transport transport() const noexcept { return transport_; }
     // What the answer is found by. Never 0. The key is random: remote parties choose the names.
-    [[nodiscard]] std::uint64_t key(const SipKey& key) const noexcept;
+    [[nodiscard]] std::uint64_t key(const HashKey& key) const noexcept;
 
     friend bool operator==(const NameQuestion& a, const NameQuestion& b) noexcept {
         return a.host() == b.host() && a.port_ == b.port_ && a.transport_named_ == b.transport_named_ && a.transport_ == b.transport_;

@@ -14,19 +14,19 @@ namespace sipfront::core {
 class Steering {
 public:
     // `workers`: 1 to max_workers.
-    Steering(SipKey key, std::uint32_t workers) noexcept : key_{key}, workers_{workers} { assert(workers >= 1 && workers <= max_workers); }
+    Steering(const HashKey& key, std::uint32_t workers) noexcept : key_{key}, workers_{workers} { assert(workers >= 1 && workers <= max_workers); }
 
-    [[nodiscard]] std::uint64_t hash(std::string_view call_id) const noexcept { return siphash13(key_, call_id); }
+    [[nodiscard]] std::uint64_t hash(std::string_view call_id) const noexcept { return digest(key_, call_id); }
     // Multiply-shift of the upper half: even for any number of workers, no division. The lower half stays free for tables.
     [[nodiscard]] WorkerId owner(std::uint64_t hash) const noexcept {
         return WorkerId{static_cast<std::uint8_t>(((hash >> 32) * workers_) >> 32)};
     }
     [[nodiscard]] WorkerId owner_of(std::string_view call_id) const noexcept { return owner(hash(call_id)); }
-    [[nodiscard]] const SipKey& key() const noexcept { return key_; }
+    [[nodiscard]] const HashKey& key() const noexcept { return key_; }
     [[nodiscard]] std::uint32_t workers() const noexcept { return workers_; }
 
 private:
-    SipKey key_;
+    HashKey key_;
     std::uint32_t workers_;
 };
 

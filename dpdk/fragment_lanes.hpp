@@ -24,7 +24,7 @@ class FragmentLanes {
 public:
     using Lane = core::Mailbox<rte_mbuf*, 256>;
 
-    FragmentLanes(core::SipKey key, std::uint32_t workers) : steering_{key, workers} {
+    FragmentLanes(const core::SecretKey& key, std::uint32_t workers) : steering_{core::HashKey{key}, workers} {
         if (workers > 1)
             for (std::uint32_t i = 0; i < workers * workers; ++i) lanes_.push_back(std::make_unique<Lane>());
     }
@@ -35,7 +35,7 @@ public:
             return std::string_view{reinterpret_cast<const char*>(a.bytes().data()), a.bytes().size()};
         };
         const auto rest = (std::uint64_t{f.id} << 8) | (f.source.is_v4() ? f.protocol : 0U);
-        return core::SipHasher13{steering_.key()}.update(text(f.source)).update(text(f.destination)).update_u64(rest).finish();
+        return core::digest(steering_.key(), text(f.destination), core::digest(steering_.key(), text(f.source), rest));
     }
     [[nodiscard]] core::WorkerId owner(std::uint64_t hash) const noexcept { return steering_.owner(hash); }
 

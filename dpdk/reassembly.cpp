@@ -18,8 +18,8 @@ std::optional<Drop> fault_of(const Fragment& f) noexcept {
 }
 
 // The holder of an IPv6 network has all its addresses.
-std::uint64_t source_key(const core::SipKey& key, const core::IpAddress& a) noexcept {
-    return core::siphash13(key, {reinterpret_cast<const char*>(a.bytes().data()), a.is_v4() ? 4U : 8U});
+std::uint64_t source_key(const core::HashKey& key, const core::IpAddress& a) noexcept {
+    return core::digest(key, {reinterpret_cast<const char*>(a.bytes().data()), a.is_v4() ? 4U : 8U});
 }
 
 std::uint8_t protocol_of_key(const Fragment& f) noexcept {
@@ -29,7 +29,7 @@ std::uint8_t protocol_of_key(const Fragment& f) noexcept {
 
 }  // namespace
 
-Reassembler::Reassembler(const ReassemblyLimits& limits, const core::SipKey& key, Sink& sink, PortCounters& counters)
+Reassembler::Reassembler(const ReassemblyLimits& limits, const core::SecretKey& key, Sink& sink, PortCounters& counters)
     : limits_{limits},
       key_{key},
       sink_{sink},

@@ -59,7 +59,7 @@ public:
     };
 
     // `key` hashes sources. `sink` and `counters` outlive the Reassembler.
-    Reassembler(const ReassemblyLimits& limits, const core::SipKey& key, Sink& sink, PortCounters& counters);
+    Reassembler(const ReassemblyLimits& limits, const core::SecretKey& key, Sink& sink, PortCounters& counters);
     Reassembler(const Reassembler&) = delete;
     Reassembler& operator=(const Reassembler&) = delete;
 
@@ -149,7 +149,7 @@ private:
     void remove(Queue& q, Link Context::*link, std::uint32_t context) noexcept;
 
     ReassemblyLimits limits_;
-    core::SipKey key_;
+    core::HashKey key_;
     Sink& sink_;
     PortCounters& counters_;
     std::uint32_t contexts_of_a_source_, pieces_of_a_source_;

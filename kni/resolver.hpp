@@ -49,7 +49,7 @@ public:
     struct Parts {
         ResolverConfig config;
         Families families;
-        core::SipKey key;  // the workers' key for names
+        core::HashKey key;  // the workers' key for names
         DnsTransport& dns;
         core::Published<core::NameTable>& names;
         ResolverStats& stats;

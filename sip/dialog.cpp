@@ -7,7 +7,7 @@
 
 namespace sipfront::sip {
 
-DialogTable::DialogTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SipKey& key)
+DialogTable::DialogTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SecretKey& key)
     : dialogs_{capacity}, by_key_{capacity}, bytes_{bytes}, key_{key} {}
 
 DialogTable::~DialogTable() {
@@ -15,10 +15,7 @@ DialogTable::~DialogTable() {
 }
 
 std::uint64_t DialogTable::key_of(std::uint64_t call_id_hash, std::string_view caller_tag) const noexcept {
-    core::SipHasher13 h{key_};
-    h.update_u64(call_id_hash);
-    h.update(caller_tag);
-    const auto key = h.finish();
+    const auto key = core::digest(key_, caller_tag, call_id_hash);
     return key == 0 ? 1 : key;
 }
 
@@ -26,13 +23,10 @@ std::uint64_t DialogTable::id_of(const Dialog& d) const noexcept {
     auto id = d.key;
     if (id == 0) {
         // The second record of a spiral: its two ends tell it from the first.
-        core::SipHasher13 h{key_};
-        h.update_u64(key_of(d.call_id_hash, d.get(DialogText::caller_tag)));
         std::array<char, 2 * core::Endpoint::max_text> ends;
         auto n = d.host.remote.write(ends.data());
         n += d.client.remote.write(ends.data() + n);
-        h.update({ends.data(), n});
-        id = h.finish();
+        id = core::digest(key_, {ends.data(), n}, key_of(d.call_id_hash, d.get(DialogText::caller_tag)));
     }
     return id & ~(std::uint64_t{1} << 63);
 }

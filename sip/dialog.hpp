@@ -108,7 +108,7 @@ static_assert(sizeof(Dialog) <= 144);  // with its texts and its place in the in
 // what it hashes.
 class DialogTable {
 public:
-    DialogTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SipKey& key);
+    DialogTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SecretKey& key);
     DialogTable(const DialogTable&) = delete;
     DialogTable& operator=(const DialogTable&) = delete;
     ~DialogTable();
@@ -176,7 +176,7 @@ private:
     core::Slab<Dialog> dialogs_;
     core::FlatTable<DialogHandle> by_key_;
     core::ByteSlab& bytes_;
-    core::SipKey key_;
+    core::HashKey key_;
     std::array<Queue, orders> queues_;
     core::Tick soonest_ = core::Tick::max();  // none is due before
     std::uint32_t lingering_ = 0;

@@ -124,10 +124,10 @@ public:
         core::Outbox& out;
         ProxyCounters& counters;
         LocalClient& local;
-        DialogObserver* observer;  // nullptr: nobody asks
-        core::SipKey table_key;    // random per process: of rejections' tags
-        core::SipKey dialog_key;   // of both nodes and each life of them, and secret: dialogs have their ids by it
-        core::SipKey call_id_key;  // of the steering hash and of transactions: Key::digest of the key that signs
+        DialogObserver* observer;          // nullptr: nobody asks
+        core::SecretKey table_key;         // random per process: of rejections' tags
+        core::SecretKey dialog_key;        // of both nodes and each life of them, and secret: dialogs have their ids by it
+        const core::HashKey& call_id_key;  // of the steering hash and of transactions: Key::digest of the key that signs
         core::Tick start;
     };
     explicit Proxy(const Parts& parts);
@@ -500,11 +500,11 @@ private:
 
     // --- proxy_reject.cpp
     struct Rejections {
-        core::SipKey key;                              // of tags
+        core::SecretKey key;                           // of tags
         std::array<char, rejection_mark_length> mark;  // how this process's tags begin: an ACK is known by it
         std::string end;                               // the last lines
     };
-    static Rejections make_rejections(const core::SipKey& table_key, const ProxyConfig& config);
+    static Rejections make_rejections(const core::SecretKey& table_key, const ProxyConfig& config);
 
     // --- proxy_timer.cpp
     void on_timer(Transaction& t, core::Tick now);
@@ -529,7 +529,7 @@ private:
     ProxyCounters& counters_;
     LocalClient& local_;
     DialogObserver* observer_;
-    core::SipKey call_id_key_;
+    const core::HashKey& call_id_key_;
     core::ByteSlab bytes_;
     TransactionTable transactions_;
     DialogTable dialogs_;

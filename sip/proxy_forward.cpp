@@ -39,11 +39,23 @@ char* copy_line_end(char* to) noexcept {
 // zone, since all of them decide where we send it.
 std::uint32_t Proxy::loop_hash(const Request& r) const noexcept {
     const auto& m = r.m;
-    auto h = r.call.digest(keys_.signing()) ^ (std::uint64_t{m.cseq().number} << 2) ^ static_cast<std::uint64_t>(r.in.zone);
-    for (const auto part : {m.request_uri(), m.from_tag(), m.to_tag()}) h = core::quick_hash(h, part);
+    const auto& key = keys_.signing().digest;
+    auto h = core::with_aes(
+        [](auto aes, const core::HashKey* k, const Message* of, std::uint64_t call, std::uint64_t way) noexcept {
+            const auto uri = of->request_uri(), from = of->from_tag(), to = of->to_tag();
+            core::KeyedHash<decltype(aes)> loop{*k};
+            // The sizes of the tags in a word that nobody outside knows: 32 bits are all that is made of it.
+            loop.words(way | uri.size() << 40, call ^ (from.size() << 32 | to.size()));
+            loop.text(uri);
+            loop.text(from);
+            loop.text(to);
+            return loop.digest();
+        },
+        &key, &m, r.call.digest(keys_.signing()),
+        std::uint64_t{2} << 56 | std::uint64_t{m.cseq().number} << 8 | static_cast<std::uint64_t>(r.in.zone));
     const auto* route = m.first(HeaderId::route);
-    if (route != nullptr && r.lead.route.socket == nullptr) h = core::quick_hash(h, m.at(route->value));
-    return static_cast<std::uint32_t>(h >> 16);
+    if (route != nullptr && r.lead.route.socket == nullptr) h = core::digest(key, m.at(route->value), h);
+    return static_cast<std::uint32_t>(h);
 }
 
 bool Proxy::transmit(std::string_view bytes, const core::Flow& to) {

@@ -49,7 +49,7 @@ void Proxy::end_late_answer(Transaction& t, const Message& m, const core::Flow& 
     branch.worker = self_;
     branch.kind = Branch::Kind::stateless;
     branch.attempt = t.attempt;
-    const auto text = make_branch(branch, {identity(m, t.call_id_hash), t.cseq, core::siphash13(call_id_key_, m.to_tag())}, keys_);
+    const auto text = make_branch(branch, {identity(m, t.call_id_hash), t.cseq, core::digest(call_id_key_, m.to_tag())}, keys_);
     const auto ack = late_request(t, m, in, routes, Method::ack, text.view(), t.cseq);
     if (ack.empty()) return drop(ProxyDrop::no_buffer);
     out_.commit(ack.size(), in);

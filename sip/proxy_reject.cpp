@@ -19,10 +19,11 @@ void write48(std::uint64_t bits, char* out) noexcept {
 
 }  // namespace
 
-Proxy::Rejections Proxy::make_rejections(const core::SipKey& table_key, const ProxyConfig& config) {
+Proxy::Rejections Proxy::make_rejections(const core::SecretKey& table_key, const ProxyConfig& config) {
     Rejections r;
-    r.key = {core::siphash24(table_key, "rejection 0"), core::siphash24(table_key, "rejection 1") | 1};
-    write48(core::siphash24(table_key, "rejection mark"), r.mark.data());
+    r.key = core::derive(table_key, "rejections");
+    r.key.k1 |= 1;
+    write48(core::derive(table_key, "rejection mark").k0, r.mark.data());
     if (!config.server_name.empty()) r.end = "Server: " + config.server_name + "\r\n";
     r.end += "Content-Length: 0\r\n\r\n";
     return r;

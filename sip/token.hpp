@@ -1,6 +1,6 @@
 // Signed tokens that let the network carry our state: the branch of our Via and the cookie of our Record-Route. Both name a
 // slab entry of the node that made them, so that this node needs no lookup, and hold what any other node needs to go on.
-// The MAC is SipHash-2-4 under a key of the shared key ring; a token that does not verify is nobody's.
+// The MAC is core::KeyedHash's, under a key of the shared key ring; a token that does not verify is nobody's.
 #pragma once
 
 #include <array>
@@ -44,18 +44,18 @@ public:
     requires std::is_convertible_v<const Text&, std::string_view> CallIdentity(const Text& call_id)
     noexcept : text_{call_id} {}  // NOLINT(google-explicit-constructor): any text is one
     // `digest`: of `call_id` under `key`.
-    CallIdentity(std::string_view call_id, std::uint64_t digest, const core::SipKey& key) noexcept
+    CallIdentity(std::string_view call_id, std::uint64_t digest, const core::HashKey& key) noexcept
         : text_{call_id}, digest_{digest}, key_{&key} {}
 
     [[nodiscard]] std::string_view text() const noexcept { return text_; }
     [[nodiscard]] std::uint64_t digest(const core::Key& key) const noexcept {
-        return key_ != nullptr && *key_ == key.digest ? digest_ : core::siphash13(key.digest, text_);
+        return key_ != nullptr && *key_ == key.digest ? digest_ : core::digest(key.digest, text_);
     }
 
 private:
     std::string_view text_;
     std::uint64_t digest_ = 0;
-    const core::SipKey* key_ = nullptr;
+    const core::HashKey* key_ = nullptr;
 };
 
 // The branch parameter of a request that we send: z9hG4bK + 32 characters of base64url.
@@ -130,10 +130,5 @@ std::optional<FlowToken> open_flow_token(std::string_view user, const core::KeyR
 // A To tag for replies of our own: the same for each retransmission of one request (RFC 3261 §16.7, §8.2.6.2).
 TokenText<16> make_local_tag(std::string_view call_id, std::string_view from_tag, std::string_view branch,
                              const core::KeyRing& keys) noexcept;
-
-// Base64url without padding (RFC 4648 §5), twelve octets at a time. `out` has room for 4 * ceil(n / 3) characters; returns the length.
-std::size_t base64url_encode(const std::uint8_t* in, std::size_t n, char* out) noexcept;
-// Returns the number of octets, or 0 when a character is foreign or there are more than `room` octets.
-std::size_t base64url_decode(std::string_view in, std::uint8_t* out, std::size_t room) noexcept;
 
 }  // namespace sipfront::sip

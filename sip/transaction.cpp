@@ -8,10 +8,10 @@
 
 namespace sipfront::sip {
 
-TransactionTable::TransactionTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SipKey& key, core::Tick start)
+TransactionTable::TransactionTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::HashKey& key, core::Tick start)
     : slab_{capacity},
       servers_{capacity},
-      residues_{capacity, bytes, key.k0 ^ 0x7265736964756573},
+      residues_{capacity, bytes, core::digest(key, "residues")},
       start_{start},
       ring_size_{capacity},
       ring_memory_{std::size_t{capacity} * sizeof(Linger)},
@@ -36,18 +36,23 @@ std::uint64_t TransactionTable::server_key(const Message& m, Method as) const no
 namespace {
 
 // Of a branch with the magic cookie. Keyed as a whole: two requests that met here would be taken for one.
-[[gnu::always_inline]] inline std::uint64_t cookie_key(const core::SipKey& key, std::string_view wire, const TopVia& via,
+[[gnu::always_inline]] inline std::uint64_t cookie_key(const core::HashKey& key, std::string_view wire, const TopVia& via,
                                                        std::string_view branch, Method as, std::string_view unknown_name) noexcept {
     branch.remove_prefix(magic_cookie.size());  // it may be written in any case, and says no more than that it is there
-    core::SipHasher13 h{key};
-    h.update_padded(branch);
-    h.update_padded({wire.data() + via.host.off, via.host.len});
-    if (as == Method::unknown) h.update_padded(unknown_name);
-    // Seven octets, which need no word of their own.
-    const auto sizes = (std::uint64_t{branch.size()} << 40) | (std::uint64_t{via.host.len} << 24) | (std::uint64_t{via.port} << 8) |
-                       static_cast<std::uint64_t>(as);
-    h.update({reinterpret_cast<const char*>(&sizes), 7});
-    const auto digest = h.finish();
+    // The highest octet tells it from the digest of a text under the same key.
+    const auto sizes = (std::uint64_t{1} << 56) | (std::uint64_t{branch.size()} << 40) | (std::uint64_t{via.host.len} << 24) |
+                       (std::uint64_t{via.port} << 8) | static_cast<std::uint64_t>(as);
+    auto digest = core::with_aes(
+        [](auto aes, const core::HashKey* k, std::uint64_t head, std::string_view branch_end, std::string_view host) noexcept {
+            core::KeyedHash<decltype(aes)> h{*k};
+            h.words(head, 0);
+            h.text(branch_end);
+            h.text(host);
+            return h.digest();
+        },
+        &key, sizes, branch, std::string_view{wire.data() + via.host.off, via.host.len});
+    if (as == Method::unknown) [[unlikely]]
+        digest = core::digest(key, unknown_name, digest);
     return digest == 0 ? 1 : digest;
 }
 
@@ -57,14 +62,8 @@ std::uint64_t TransactionTable::server_key(const Message& m, const TopVia& via, 
     const auto branch = m.at(via.branch);
     if (branch.size() > magic_cookie.size() && has_magic_cookie(branch))
         return cookie_key(key_, m.wire(), via, branch, as, as == Method::unknown ? m.method_name() : std::string_view{});
-    core::SipHasher13 h{key_};
-    h.update_u64((std::uint64_t{m.cseq().number} << 8) | static_cast<std::uint64_t>(as));
-    h.update(m.at(via.value));
-    h.update_u64(m.request_uri().size());
-    h.update(m.request_uri());
-    h.update(m.from_tag());
-    h.update(m.call_id());
-    const auto key = h.finish();
+    auto key = (std::uint64_t{m.cseq().number} << 8) | static_cast<std::uint64_t>(as);
+    for (const auto part : {m.at(via.value), m.request_uri(), m.from_tag(), m.call_id()}) key = core::digest(key_, part, key);
     return key == 0 ? 1 : key;
 }
 

@@ -113,8 +113,9 @@ static_assert(sizeof(Linger) == 24);
 // One worker's transactions: bounded, no allocation after construction.
 class TransactionTable {
 public:
-    // `key`: secret, for remote parties choose what it hashes; of the pair, where branches are bound to keys of transactions.
-    TransactionTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::SipKey& key, core::Tick start);
+    // `key`: secret, for remote parties choose what it hashes; of the pair, where branches are bound to keys of transactions. It
+    // outlives the table.
+    TransactionTable(std::uint32_t capacity, core::ByteSlab& bytes, const core::HashKey& key, core::Tick start);
     TransactionTable(const TransactionTable&) = delete;
     TransactionTable& operator=(const TransactionTable&) = delete;
     ~TransactionTable();
@@ -239,7 +240,7 @@ private:
     core::Reservation fresh_memory_{std::size_t{fresh_size} * sizeof(Fresh)};
     core::TimerWheel wheel_;
     core::ByteSlab& bytes_;
-    core::SipKey key_;
+    const core::HashKey& key_;
 };
 
 }  // namespace sipfront::sip

@@ -1,13 +1,16 @@
-// What all workers stand on: hash table, timer wheel, mailbox; from what fits the first cache to what fits none.
+// What all workers stand on: keyed hash, hash table, timer wheel, mailbox; from what fits the first cache to what fits none.
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <utility>
 
 #include <benchmark/benchmark.h>
 
 #include "app/switchboard.hpp"
 #include "core/flat_table.hpp"
+#include "core/hash.hpp"
 #include "core/timer_wheel.hpp"
 #include "core/types.hpp"
 
@@ -178,6 +181,33 @@ void mailbox_between_cores(benchmark::State& state) {
                            benchmark::Counter::kIsRate | benchmark::Counter::kInvert | benchmark::Counter::kAvgThreads);
 }
 BENCHMARK(mailbox_between_cores)->Threads(2)->UseRealTime();
+
+const core::HashKey hash_key{core::SecretKey{1, 2}};
+
+// Of a text of so many octets, each waiting for the one before, or not.
+void digest_in_turn(benchmark::State& state) {
+    const std::string text(static_cast<std::size_t>(state.range(0)), 'x');
+    std::uint64_t hash = 0;
+    for ([[maybe_unused]] auto _ : state) hash = core::digest(hash_key, text, hash);
+    benchmark::DoNotOptimize(hash);
+}
+BENCHMARK(digest_in_turn)->Arg(8)->Arg(20)->Arg(40)->Arg(100)->Arg(300);
+
+void digest_side_by_side(benchmark::State& state) {
+    const std::string text(static_cast<std::size_t>(state.range(0)), 'x');
+    std::uint64_t sum = 0, i = 0;
+    for ([[maybe_unused]] auto _ : state) sum += core::digest(hash_key, text, ++i);
+    benchmark::DoNotOptimize(sum);
+}
+BENCHMARK(digest_side_by_side)->Arg(8)->Arg(20)->Arg(40)->Arg(100)->Arg(300);
+
+// As on a CPU without the instructions.
+void digest_by_shuffles(benchmark::State& state) {
+    const auto had = std::exchange(core::has_aes, false);
+    digest_side_by_side(state);
+    core::has_aes = had;
+}
+BENCHMARK(digest_by_shuffles)->Arg(40);
 
 }  // namespace
 

@@ -121,7 +121,7 @@ BENCHMARK(call_id);
 
 // What the receiving core does to a message that may be another one's: the Call-ID, its hash, its owner.
 void steer(benchmark::State& state) {
-    const core::Steering steering{{0x0706050403020100, 0x0f0e0d0c0b0a0908}, 16};
+    const core::Steering steering{core::HashKey{core::SecretKey{0x0706050403020100, 0x0f0e0d0c0b0a0908}}, 16};
     for ([[maybe_unused]] auto _ : state) {
         auto owner = steering.owner_of(find_call_id(invite));
         benchmark::DoNotOptimize(owner);

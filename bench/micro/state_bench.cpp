@@ -18,7 +18,8 @@ using namespace sipfront;
 using namespace sipfront::sip;
 using namespace std::chrono_literals;
 
-constexpr core::SipKey table_key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+constexpr core::SecretKey table_key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+const core::HashKey transaction_key{table_key};
 constexpr std::uint64_t text_room = std::uint64_t{8} << 30;
 
 // splitmix64 (Steele, Lea, Flood 2014): stands for keyed hashes.
@@ -33,7 +34,7 @@ std::uint64_t hash(std::uint64_t n) noexcept {
 class Transactions {
 public:
     explicit Transactions(std::uint32_t lingering)
-        : gap_{core::Duration{32s} / lingering}, bytes_{text_room}, table_{lingering + 4096, bytes_, table_key, now_} {
+        : gap_{core::Duration{32s} / lingering}, bytes_{text_room}, table_{lingering + 4096, bytes_, transaction_key, now_} {
         for (std::uint32_t i = 0; i < lingering; ++i) step();
     }
 

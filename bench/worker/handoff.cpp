@@ -153,7 +153,7 @@ private:
 
     Ring& ring_;
     int sender_cpu_, receiver_cpu_;
-    core::Steering steering_{{1, 2}, 2};
+    core::Steering steering_{core::HashKey{core::SecretKey{1, 2}}, 2};
     std::unique_ptr<Lane> lane_ = std::make_unique<Lane>();
     std::atomic<std::uint64_t> sum_ = 0;  // what was read counts for something
 };

@@ -35,18 +35,19 @@ World::World(Setup setup)
       names_{setup_.workers},
       switchboard_{setup_.workers} {
     // Fixed keys: a failure must come again.
-    shared_ = std::make_unique<app::WorkerShared>(app::WorkerShared{.proxy = setup_.proxy,
-                                                                    .keys = keys_,
-                                                                    .steering = core::Steering{{11, 12}, setup_.workers},
-                                                                    .table_key = {21, 22},
-                                                                    .sticky_key = {31, 32},
-                                                                    .dialog_key = {51, 52},
-                                                                    .rate_table = 1024,
-                                                                    .snapshots = snapshots_,
-                                                                    .names = names_,
-                                                                    .name_key = {41, 42},
-                                                                    .switchboard = switchboard_,
-                                                                    .observers = setup_.observers});
+    shared_ = std::make_unique<app::WorkerShared>(
+        app::WorkerShared{.proxy = setup_.proxy,
+                          .keys = keys_,
+                          .steering = core::Steering{core::HashKey{core::SecretKey{11, 12}}, setup_.workers},
+                          .table_key = {21, 22},
+                          .sticky_key = {31, 32},
+                          .dialog_key = {51, 52},
+                          .rate_table = 1024,
+                          .snapshots = snapshots_,
+                          .names = names_,
+                          .name_key = {41, 42},
+                          .switchboard = switchboard_,
+                          .observers = setup_.observers});
     republish();
     for (std::uint32_t i = 0; i < setup_.workers; ++i) {
         ios_.push_back(std::make_unique<FakeIo>());
@@ -152,7 +153,7 @@ bool World::answer_questions() {
             entry->answer = known->second;
             entry->answer.expires = now_ + ttls_.find(q.host())->second;
         }
-        known_[q.key(shared_->name_key)] = std::move(entry);
+        known_[q.key(core::HashKey{shared_->name_key})] = std::move(entry);
     }
     std::vector<core::NameTable::Row> rows;
     for (const auto& [key, entry] : known_) rows.push_back({key, entry});

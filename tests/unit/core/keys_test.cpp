@@ -45,11 +45,10 @@ protected:
     std::filesystem::path path_;
 };
 
-TEST(KeyRing, ReadsOctetsAsSipHashTakesThem) {
+TEST(KeyRing, ReadsOctetsAsAesTakesThem) {
     const auto ring = KeyRing::parse(line(1, "sign"));
     ASSERT_TRUE(ring);
-    EXPECT_EQ(ring->signing().mac, (SipKey{0x0706050403020100, 0x0f0e0d0c0b0a0908}));
-    EXPECT_EQ(siphash24(ring->signing().mac, ""), 0x726fdb47dd0e0e31U);
+    EXPECT_EQ(ring->signing().secret, (SecretKey{0x0706050403020100, 0x0f0e0d0c0b0a0908}));
 }
 
 TEST(KeyRing, EachPurposeHasAKeyOfItsOwnThatFollowsFromTheFile) {
@@ -57,12 +56,14 @@ TEST(KeyRing, EachPurposeHasAKeyOfItsOwnThatFollowsFromTheFile) {
     const auto other = KeyRing::parse(line(9, "sign"));
     ASSERT_TRUE(ring && other);
     const auto& key = ring->signing();
-    const SipKey all[] = {key.mac, key.digest, key.branch, key.cookie};
+    const HashKey all[] = {HashKey{key.secret}, key.digest, key.branch, key.cookie, key.flow, key.tag};
     for (const auto& a : all)
         for (const auto& b : all) EXPECT_EQ(a == b, &a == &b);
     EXPECT_EQ(key.digest, other->signing().digest);
     EXPECT_EQ(key.branch, other->signing().branch);
     EXPECT_EQ(key.cookie, other->signing().cookie);
+    EXPECT_EQ(key.flow, other->signing().flow);
+    EXPECT_EQ(key.tag, other->signing().tag);
 }
 
 TEST(KeyRing, EveryStateVerifiesAndOnlyOneSigns) {
@@ -128,7 +129,7 @@ TEST(KeyRing, ErrorsNeverShowKeyMaterial) {
 TEST(KeyRing, EphemeralKeysDiffer) {
     const auto a = KeyRing::ephemeral();
     const auto b = KeyRing::ephemeral();
-    EXPECT_NE(a.signing().mac, b.signing().mac);
+    EXPECT_NE(a.signing().secret, b.signing().secret);
     EXPECT_EQ(a.find(a.signing().id), &a.signing());
     EXPECT_NE(random_key(), random_key());
 }

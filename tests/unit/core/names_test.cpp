@@ -24,7 +24,7 @@ NameTarget host(std::uint32_t last, std::uint16_t priority, std::uint16_t weight
 std::uint32_t last_octet(const NameTarget* t) { return t->remote.address.v4_host_order() & 0xff; }
 
 TEST(NameQuestion, IsOneForAllSpellingsOfAName) {
-    const SipKey key{1, 2};
+    const HashKey key{SecretKey{1, 2}};
     const auto a = NameQuestion::make("Carrier.EXAMPLE.", 0, false), b = NameQuestion::make("carrier.example", 0, false);
     ASSERT_TRUE(a && b);
     EXPECT_EQ(a->host(), "carrier.example");
@@ -33,7 +33,7 @@ TEST(NameQuestion, IsOneForAllSpellingsOfAName) {
     EXPECT_NE(a->key(key), NameQuestion::make("carrier.example", 5060, false)->key(key));
     EXPECT_NE(a->key(key), NameQuestion::make("carrier.example", 0, true)->key(key));
     EXPECT_NE(a->key(key), NameQuestion::make("carrier.example", 0, false, Transport::tcp)->key(key));
-    EXPECT_NE(a->key(key), a->key({3, 4}));
+    EXPECT_NE(a->key(key), a->key(HashKey{SecretKey{3, 4}}));
 }
 
 TEST(NameQuestion, RefusesWhatIsNoHostName_Rfc1035_2_3_4) {

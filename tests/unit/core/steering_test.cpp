@@ -8,7 +8,7 @@
 namespace sipfront::core {
 namespace {
 
-constexpr SipKey key{1, 2};
+const HashKey key{SecretKey{1, 2}};
 
 TEST(Steering, SpreadsCallIdsEvenlyOverAnyNumberOfWorkers) {
     for (std::uint32_t workers = 1; workers <= 9; ++workers) {
@@ -35,7 +35,7 @@ TEST(Steering, OwnerIsBelowTheNumberOfWorkersForExtremeHashes) {
 
 TEST(Steering, AnAttackerWithoutTheKeyCannotPredictTheOwner) {
     const Steering ours{key, 64};
-    const Steering guessed{SipKey{1, 3}, 64};
+    const Steering guessed{HashKey{SecretKey{1, 3}}, 64};
     int same = 0;
     for (int i = 0; i < 6400; ++i) same += ours.owner_of(std::to_string(i)) == guessed.owner_of(std::to_string(i)) ? 1 : 0;
     EXPECT_NEAR(same, 100, 50);

@@ -44,7 +44,7 @@ protected:
     }
     std::uint64_t count(ResolverCount c) const { return stats.counts[c].get(); }
 
-    core::SipKey key{5, 6};
+    core::HashKey key{core::SecretKey{5, 6}};
     core::Tick now{1h};
     FakeDns dns;
     core::Published<core::NameTable> names{1};

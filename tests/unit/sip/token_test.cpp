@@ -1,9 +1,13 @@
 #include "sip/token.hpp"
 
+#include <array>
 #include <random>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
+
+#include "sip/base64url.hpp"
 
 namespace sipfront::sip {
 namespace {
@@ -109,6 +113,96 @@ TEST(Cookie, ComesBackAsItWasMade) {
         EXPECT_TRUE(opened(text.view(), "call@x", "tag", after_rollover));
         EXPECT_FALSE(opened(text.view(), "call@x", "tag", after_retirement));
     }
+}
+
+// One node may have the instructions, the other not.
+class WithoutAes {
+public:
+    ~WithoutAes() { core::has_aes = had_; }
+
+private:
+    bool had_ = std::exchange(core::has_aes, false);
+};
+
+core::Endpoint any_endpoint(bool v6, std::mt19937_64& random) {
+    std::array<std::uint8_t, 16> octets;
+    for (auto& o : octets) o = static_cast<std::uint8_t>(random());
+    const auto address = v6 ? core::IpAddress::v6(octets) : core::IpAddress::v4(static_cast<std::uint32_t>(random()));
+    return {address, static_cast<std::uint16_t>(random())};
+}
+
+std::string any_text(std::size_t n, std::mt19937_64& random) {
+    std::string text(n, ' ');
+    for (auto& c : text) c = static_cast<char>('!' + random() % 94);
+    return text;
+}
+
+TEST(Cookie, OfAnyFieldsComesBackAndIsTheSameOnAnyCpu) {
+    std::mt19937_64 random{7};
+    for (int i = 0; i < 4000; ++i) {
+        RouteCookie c{.node = core::NodeId{static_cast<std::uint8_t>(random())},
+                      .caller_in_cluster = random() % 2 == 0,
+                      .symmetric = random() % 2 == 0,
+                      .host_transport = static_cast<core::Transport>(random() % 3),
+                      .client_transport = static_cast<core::Transport>(i % 3 == 0 ? random() % 3 : 0),
+                      .dialog = {static_cast<std::uint32_t>(random()), static_cast<std::uint32_t>(random())},
+                      .host = any_endpoint(i % 5 == 0, random),
+                      .client = any_endpoint(i % 7 == 0, random)};
+        if (core::is_reliable(c.client_transport)) c.connection = core::ConnectionId{static_cast<std::uint32_t>(random())};
+        const auto call = any_text(random() % 80, random), tag = any_text(random() % 80, random);
+        const auto text = make_cookie(c, call, tag, keys);
+        const auto read = opened(text.view(), call, tag, keys);
+        ASSERT_TRUE(read) << i;
+        EXPECT_EQ(read->node, c.node);
+        EXPECT_EQ(read->caller_in_cluster, c.caller_in_cluster);
+        EXPECT_EQ(read->symmetric, c.symmetric);
+        EXPECT_EQ(read->host_transport, c.host_transport);
+        EXPECT_EQ(read->client_transport, c.client_transport);
+        EXPECT_EQ(read->dialog, c.dialog);
+        EXPECT_EQ(read->host, c.host);
+        EXPECT_EQ(read->client, c.client);
+        EXPECT_EQ(read->connection, c.connection);
+        EXPECT_FALSE(opened(text.view(), call, tag + "x", keys));
+        EXPECT_FALSE(opened(text.view(), call + "x", tag, keys));
+        if (i % 8 != 0) continue;
+        const WithoutAes slow;
+        EXPECT_EQ(make_cookie(c, call, tag, keys).view(), text.view());
+        EXPECT_TRUE(opened(text.view(), call, tag, keys));
+    }
+}
+
+TEST(Cookie, TheLengthOfTheTagCounts) {
+    for (const auto* host : {"10.0.0.1:1", "[::1]:1"}) {
+        const auto text = make_cookie({.host = at(host), .client = at("10.0.0.2:2")}, "c", std::string(20, 'a'), keys);
+        for (std::size_t n = 0; n < 64; ++n) EXPECT_EQ(opened(text.view(), "c", std::string(n, 'a'), keys).has_value(), n == 20) << n;
+    }
+}
+
+TEST(Tokens, AreTheSameOnAnyCpu) {
+    std::mt19937_64 random{8};
+    for (int i = 0; i < 200; ++i) {
+        auto b = sample();
+        b.transaction = {static_cast<std::uint32_t>(random()), static_cast<std::uint32_t>(random())};
+        const auto call = any_text(random() % 80, random), tag = any_text(random() % 80, random);
+        const BranchBinding bound{call, static_cast<std::uint32_t>(random()), random()};
+        const auto branch = make_branch(b, bound, keys);
+        const FlowToken f{any_endpoint(i % 2 == 0, random), core::Transport::udp, core::no_connection};
+        const auto flow = make_flow_token(f, keys);
+        const auto local = make_local_tag(call, tag, branch.view(), keys);
+        const WithoutAes slow;
+        EXPECT_EQ(make_branch(b, bound, keys).view(), branch.view());
+        EXPECT_TRUE(verify_branch(branch.view(), bound, keys));
+        EXPECT_EQ(make_flow_token(f, keys).view(), flow.view());
+        EXPECT_TRUE(open_flow_token(flow.view(), keys));
+        EXPECT_EQ(make_local_tag(call, tag, branch.view(), keys).view(), local.view());
+    }
+}
+
+// Fields of one token are no token of another kind.
+TEST(Tokens, OfOneKindAreNotOfAnother) {
+    const auto cookie = make_cookie({.host = at("10.0.0.1:1"), .client = at("10.0.0.2:2")}, "c", "", keys);
+    EXPECT_FALSE(open_flow_token(std::string{flow_mark} + std::string{cookie.view()}, keys));
+    EXPECT_FALSE(read_branch(std::string{magic_cookie} + std::string{cookie.view()}));
 }
 
 TEST(Cookie, AnyOtherTextIsRefused) {

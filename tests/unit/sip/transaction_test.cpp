@@ -18,7 +18,7 @@ constexpr core::Duration t1 = 500ms;
 
 struct Table {
     core::ByteSlab bytes{1U << 20};
-    TransactionTable table{4096, bytes, {1, 2}, start};
+    TransactionTable table{4096, bytes, core::HashKey{core::SecretKey{1, 2}}, start};
     std::map<std::uint64_t, TransactionHandle> live;  // by tag
 
     Transaction* begin(std::uint64_t tag, core::Tick now, core::Duration first, core::Duration end, bool queued) {
