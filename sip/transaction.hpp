@@ -219,7 +219,8 @@ private:
         return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(t - start_).count());
     }
 
-    // The first wakes of transactions that have begun, in the order of their instants. A ring: 4 MiB, for half a million begun within T1.
+    // The first wakes of transactions that have begun, in the order of their instants. A ring: 4 MiB, for a quarter of a million begun
+    // within T1; those beyond go into the wheel.
     struct Fresh {
         TransactionHandle transaction;
         core::Tick wake;

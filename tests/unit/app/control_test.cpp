@@ -93,8 +93,9 @@ protected:
     } dns_;
     core::Published<core::NameTable> names_{2};
     kni::ResolverStats resolver_stats_;
+    core::HashKey name_key_{core::SecretKey{1, 2}};
     kni::Resolver resolver_{
-        {.config = {}, .families = {}, .key = {1, 2}, .dns = dns_, .names = names_, .stats = resolver_stats_, .clock = [this] {
+        {.config = {}, .families = {}, .key = name_key_, .dns = dns_, .names = names_, .stats = resolver_stats_, .clock = [this] {
              return now_;
          }}};
     std::optional<Control> control_;
@@ -128,7 +129,7 @@ TEST_F(ControlTest, QuestionsOfWorkersAreAnsweredByATable) {
     control_->tick();
     const auto* table = names_.acquire(core::WorkerId{0});
     ASSERT_NE(table, nullptr);
-    const auto* answer = table->find(question.key({1, 2}), now_);
+    const auto* answer = table->find(question.key(name_key_), now_);
     ASSERT_NE(answer, nullptr);
     EXPECT_EQ(answer->target(0, 0)->remote.to_string(), "192.0.2.1:5060");
     const auto shown = call("resolver")["result"]["Names"];
