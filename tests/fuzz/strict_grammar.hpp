@@ -8,6 +8,7 @@
 
 #include "sip/grammar.hpp"
 #include "sip/message.hpp"
+#include "sip/uri.hpp"
 
 namespace sipfront::sip::strict {
 
